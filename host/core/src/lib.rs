@@ -1,0 +1,6 @@
+//! Every decision that Signet takes, as pure functions: `decide(&Observed, now) -> Plan`.
+//!
+//! This crate names no client, no async runtime, no clock and no source of randomness, because
+//! its manifest lists none. What it is given is data; what it returns is data.
+
+pub mod acme;
