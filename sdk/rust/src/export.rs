@@ -29,16 +29,18 @@ macro_rules! export {
         $crate::export!(@http01 $http01);
     };
     (@dns01 $dns01:ty) => {
-        #[cfg(all(target_arch = "wasm32", not(test)))]
         const _: () = {
             type Component = $crate::dns01::Export<$dns01>;
+            const _: std::marker::PhantomData<Component> = std::marker::PhantomData;
+            #[cfg(all(target_arch = "wasm32", not(test)))]
             $crate::bindings::dns01::export_dns01!(Component with_types_in $crate::bindings::dns01);
         };
     };
     (@http01 $http01:ty) => {
-        #[cfg(all(target_arch = "wasm32", not(test)))]
         const _: () = {
             type Component = $crate::http01::Export<$http01>;
+            const _: std::marker::PhantomData<Component> = std::marker::PhantomData;
+            #[cfg(all(target_arch = "wasm32", not(test)))]
             $crate::bindings::http01::export_http01!(Component with_types_in $crate::bindings::http01);
         };
     };
@@ -47,12 +49,10 @@ macro_rules! export {
             const FILE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/solver.json"));
             const VERSION: &str = env!("CARGO_PKG_VERSION");
             const LENGTH: usize = $crate::manifest::length(FILE, VERSION);
-            #[cfg_attr(
-                all(target_arch = "wasm32", not(test)),
-                unsafe(link_section = "signet-solver-manifest")
-            )]
-            #[used]
-            static MANIFEST: [u8; LENGTH] = $crate::manifest::complete(FILE, VERSION);
+            const COMPLETE: [u8; LENGTH] = $crate::manifest::complete(FILE, VERSION);
+            #[cfg(all(target_arch = "wasm32", not(test)))]
+            #[unsafe(link_section = "signet-solver-manifest")]
+            static MANIFEST: [u8; LENGTH] = COMPLETE;
         };
     };
 }
