@@ -1,0 +1,123 @@
+//! The calls of Route 53 that a solver needs, over the host's HTTP.
+
+use std::time::Duration;
+
+use aws_sdk_route53::Client;
+use aws_sdk_route53::config::retry::RetryConfig;
+use aws_sdk_route53::config::timeout::TimeoutConfig;
+use aws_sdk_route53::config::{BehaviorVersion, Region, StalledStreamProtectionConfig};
+use aws_sdk_route53::types::{Change, ChangeBatch, ChangeInfo, ChangeStatus, HostedZone, ResourceRecordSet, RrType};
+use aws_smithy_wasm::wasi::{WasiHttpClientBuilder, WasiSleep};
+use signet_solver::dns01::Challenge;
+use signet_solver::{Error, Result, log};
+
+use crate::Endpoints;
+use crate::config::Config;
+use crate::credentials;
+use crate::failure::{self, Attempt, Failure, Origin};
+use crate::zone::same_name;
+
+/// How often a request is made before its failure is told; the host tries again by its own rules.
+const ATTEMPTS: u32 = 2;
+/// The waits between looks at a change, in seconds. Route 53 takes about half a minute; after that
+/// the host, which asks every name server itself, sees the rest.
+const WAITS: [u64; 7] = [1, 2, 3, 4, 5, 5, 5];
+/// Enough to see whether there is a second public zone of the same name.
+const ZONES: i32 = 10;
+
+/// A client with one challenge's credentials.
+#[derive(Debug)]
+pub(crate) struct Api {
+    client: Client,
+    origin: Origin,
+}
+
+impl Api {
+    pub(crate) fn new(config: &Config, challenge: &Challenge, endpoints: &Endpoints) -> Result<Self> {
+        let (credentials, origin) = credentials::resolve(config, challenge.ambient_credentials, endpoints)?;
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(10))
+            .read_timeout(Duration::from_secs(15))
+            .build();
+        let mut builder = aws_sdk_route53::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(config.region().to_owned()))
+            .credentials_provider(credentials)
+            .http_client(WasiHttpClientBuilder::new().build())
+            .sleep_impl(WasiSleep)
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .timeout_config(timeouts)
+            // It watches bodies from a second task, which a component has none of.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        builder.set_endpoint_url(endpoints.route53.clone());
+        Ok(Self { client: Client::from_conf(builder.build()), origin })
+    }
+
+    /// Makes changes to a zone, all or none of them.
+    pub(crate) async fn change(&self, zone: &str, changes: Vec<Change>) -> Result<ChangeInfo, Failure> {
+        let attempt = self.attempt("route53:ChangeResourceRecordSets", format!("arn:aws:route53:::hostedzone/{zone}"));
+        let batch = ChangeBatch::builder().set_changes(Some(changes)).build().expect("changes are set");
+        let sent = self.client.change_resource_record_sets().hosted_zone_id(zone).change_batch(batch).send().await;
+        let output = sent.map_err(|error| failure::of(&error, &attempt))?;
+        output.change_info.ok_or_else(|| Failure {
+            code: None,
+            error: Error::transient("the answer of Route 53 does not say what became of the change"),
+        })
+    }
+
+    /// The plain TXT record set of a name, if there is one: plain as in without a set identifier.
+    pub(crate) async fn plain_set(&self, zone: &str, name: &str) -> Result<Option<ResourceRecordSet>, Failure> {
+        let attempt = self.attempt("route53:ListResourceRecordSets", format!("arn:aws:route53:::hostedzone/{zone}"));
+        let sent = self
+            .client
+            .list_resource_record_sets()
+            .hosted_zone_id(zone)
+            .start_record_name(name)
+            .start_record_type(RrType::Txt)
+            .max_items(1)
+            .send()
+            .await;
+        let sets = sent.map_err(|error| failure::of(&error, &attempt))?.resource_record_sets;
+        Ok(sets.into_iter().find(|set| {
+            same_name(set.name(), name) && *set.r#type() == RrType::Txt && set.set_identifier().is_none()
+        }))
+    }
+
+    /// Hosted zones in the order of their names, from `name` on.
+    pub(crate) async fn zones_from(&self, name: &str) -> Result<Vec<HostedZone>, Failure> {
+        let attempt = self.attempt("route53:ListHostedZonesByName", "*".to_owned());
+        let sent = self.client.list_hosted_zones_by_name().dns_name(name).max_items(ZONES).send().await;
+        Ok(sent.map_err(|error| failure::of(&error, &attempt))?.hosted_zones)
+    }
+
+    /// Waits for a change to reach every name server of Route 53, for a while.
+    ///
+    /// Neither a denial nor the end of the while is an error: the change is made, and the host
+    /// watches the name servers. A denial is what a policy gives that allows `route53:GetChange` on
+    /// `hostedzone/*`, as the ARN of a change is `change/*`.
+    pub(crate) async fn wait_until_in_sync(&self, change: &ChangeInfo) -> Result<()> {
+        let attempt = self.attempt("route53:GetChange", "arn:aws:route53:::change/*".to_owned());
+        let mut status = change.status().clone();
+        for seconds in WAITS {
+            if status == ChangeStatus::Insync {
+                return Ok(());
+            }
+            wstd::task::sleep(wstd::time::Duration::from_secs(seconds)).await;
+            let sent = self.client.get_change().id(change.id()).send().await;
+            match sent.map_err(|error| failure::of(&error, &attempt)) {
+                Ok(output) => status = output.change_info.map_or(ChangeStatus::Pending, |info| info.status),
+                Err(failure) if failure.is_denied() => {
+                    log::warn(format_args!("not waiting for Route 53 to be in sync: {}", failure.error));
+                    return Ok(());
+                }
+                Err(failure) => log::debug(format_args!("asking again after {}", failure.error)),
+            }
+        }
+        log::info("Route 53 is not in sync yet; the name servers are watched from here on");
+        Ok(())
+    }
+
+    fn attempt(&self, permission: &'static str, resource: String) -> Attempt<'_> {
+        Attempt { permission, resource, origin: &self.origin }
+    }
+}
