@@ -1,1 +1,46 @@
-//! placeholder
+//! The home of solver components: it loads them, says what each may do, and calls them.
+//!
+//! Bytes come in as a [`PluginSource`] (from a ConfigMap or a directory), a [`Registry`] turns
+//! them into a [`Plugin`] through the [`Engine`], and a [`Call`] runs one `present` or `cleanup` in
+//! a fresh store. Every import of a component passes a check here, against its [`Grants`], before
+//! it reaches the network or the controller's [`Backend`].
+//!
+//! This crate knows no provider by name and no Kubernetes client: reading objects is the
+//! controller's work, behind [`Backend`].
+
+mod authority;
+mod backend;
+mod bindings;
+pub mod bench;
+mod bucket;
+mod cache;
+mod call;
+mod directory;
+mod egress;
+mod engine;
+mod error;
+mod grants;
+mod imports;
+mod linker;
+mod manifest;
+mod pattern;
+mod plugin;
+mod redact;
+mod registry;
+mod runner;
+mod scope;
+mod section;
+mod source;
+mod state;
+
+pub use backend::{Backend, BackendError, Endpoint, LogLevel, RecordType};
+pub use call::{Call, Challenge};
+pub use egress::{Egress, EgressConfig, EgressError};
+pub use engine::{Engine, EngineConfig, EngineError, Limits};
+pub use error::{Blame, CallError, GuestError, HostError, Retry, Stop};
+pub use grants::{Grants, KindGrant, OperatorGrants, Verb, decide};
+pub use manifest::{ChallengeKind, Manifest, ManifestError};
+pub use plugin::{ConfigError, MAX_RECEIPT, Plugin};
+pub use registry::{LoadError, Loaded, Origin, Registry, RegistryConfig, State};
+pub use runner::{RunError, TestHost, run_command};
+pub use source::{DIGEST, GRANTS, LABEL, PluginSource, SourceError, from_config_map};

@@ -1,0 +1,45 @@
+//! The types that every interface of the contract shares, and the two exports that are called.
+//!
+//! What each import needs is generated beside it, in `imports`.
+#![allow(unreachable_pub, missing_docs, reason = "generated code re-exports what it shares")]
+
+mod generated {
+    wasmtime::component::bindgen!({
+        inline: "
+            package signet:host;
+            world shared { import signet:solver/types@0.1.0; }
+        ",
+        path: "../../wit/solver-0.1.0",
+        require_store_data_send: true,
+    });
+}
+
+pub use generated::signet::solver::types;
+
+pub(crate) mod dns01 {
+    wasmtime::component::bindgen!({
+        inline: "
+            package signet:host;
+            world dns01-guest { export signet:solver/dns01@0.1.0; }
+        ",
+        path: "../../wit/solver-0.1.0",
+        exports: { default: async },
+        with: { "signet:solver/types@0.1.0": crate::bindings::types },
+        require_store_data_send: true,
+    });
+    pub(crate) use self::exports::signet::solver::dns01::Challenge;
+}
+
+pub(crate) mod http01 {
+    wasmtime::component::bindgen!({
+        inline: "
+            package signet:host;
+            world http01-guest { export signet:solver/http01@0.1.0; }
+        ",
+        path: "../../wit/solver-0.1.0",
+        exports: { default: async },
+        with: { "signet:solver/types@0.1.0": crate::bindings::types },
+        require_store_data_send: true,
+    });
+    pub(crate) use self::exports::signet::solver::http01::Challenge;
+}
