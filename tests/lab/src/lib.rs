@@ -1,1 +1,27 @@
-//! placeholder
+//! A real cluster, CA, DNS and cloud API, started in a box: what Signet's tests run against, and
+//! what a person plays with through `signet-lab`.
+//!
+//! A test takes [`Lab::shared`] or starts its own with [`Lab::start`]. Each lab is a process tree
+//! under one supervisor ([`supervise`]), has a loopback address to itself, and is gone without a
+//! trace when whoever started it is.
+
+mod address;
+mod config;
+mod control;
+mod control_plane;
+mod eventually;
+mod lab;
+mod pki;
+mod process;
+mod ready;
+mod site;
+mod supervisor;
+mod tools;
+
+pub use config::{AcmeConfig, Config, Level};
+pub use control::{Component, Ending, Status};
+pub use lab::Lab;
+pub use process::leash;
+pub use site::{Port, Site};
+pub use supervisor::supervise;
+pub use tools::Tools;

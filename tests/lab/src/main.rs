@@ -1,0 +1,156 @@
+//! `signet-lab`: a lab for a person at a terminal, and the supervisor that tests start.
+
+use std::os::unix::process::CommandExt;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use signet_lab::{Config, Lab, Level, Site, Tools};
+
+/// A real cluster, CA, DNS and cloud API in a box.
+#[derive(Parser)]
+#[command(name = "signet-lab", version)]
+struct Arguments {
+    /// The lab to act on.
+    #[arg(long, global = true, default_value = "default", env = "SIGNET_LAB")]
+    name: String,
+    #[command(subcommand)]
+    command: Subcommands,
+}
+
+#[derive(Subcommand)]
+enum Subcommands {
+    /// Builds the programs that a lab runs, and nothing more.
+    Build,
+    /// Starts a lab and leaves it up.
+    Up {
+        /// How much of a cluster it has.
+        #[arg(long, value_enum, default_value_t)]
+        level: Level,
+    },
+    /// Takes a lab down.
+    Down,
+    /// Shows what runs in a lab.
+    Status,
+    /// Prints the environment to use a lab in: `eval "$(signet-lab env)"`.
+    Env,
+    /// Runs a command in a lab's environment.
+    Exec {
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Prints the log of a component, or names the logs there are.
+    Logs { component: Option<String> },
+    /// Owns a lab; for the library's use.
+    #[command(hide = true)]
+    Supervise {
+        name: String,
+        config: String,
+        #[arg(long)]
+        leashed: bool,
+    },
+    /// Becomes a program that dies with its parent; for the supervisor's use.
+    #[command(hide = true)]
+    Leash {
+        parent: i32,
+        program: String,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match start(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("signet-lab: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(Arguments { name, command }: Arguments) -> Result<()> {
+    if let Subcommands::Leash { parent, program, args } = &command {
+        return signet_lab::leash(*parent, program, args);
+    }
+    // One thread: a supervisor's children are tied to the thread that starts them.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let finish = runtime.block_on(run(&name, command));
+    // Whatever still reads standard input must not keep the process.
+    runtime.shutdown_background();
+    finish
+}
+
+async fn run(name: &str, command: Subcommands) -> Result<()> {
+    match command {
+        Subcommands::Build => Tools::ready().map(drop),
+        Subcommands::Up { level } => up(name, level).await,
+        Subcommands::Down => down(name).await,
+        Subcommands::Status => status(name).await,
+        Subcommands::Env => env(name).await,
+        Subcommands::Exec { command } => exec(name, &command).await,
+        Subcommands::Logs { component } => logs(name, component.as_deref()),
+        Subcommands::Supervise { name, config, leashed } => {
+            signet_lab::supervise(&name, serde_json::from_str(&config)?, leashed).await
+        }
+        Subcommands::Leash { .. } => Ok(()),
+    }
+}
+
+async fn up(name: &str, level: Level) -> Result<()> {
+    let tools = tokio::task::spawn_blocking(Tools::ready).await??;
+    let began = Instant::now();
+    let lab = Lab::start_detached(name.to_owned(), Config { level, ..Config::default() }).await?;
+    let kubeconfig = lab.site().kubeconfig();
+    println!("lab {name:?} is up on {} after {:.1} s", lab.site().address, began.elapsed().as_secs_f32());
+    println!("  KUBECONFIG={}", kubeconfig.display());
+    println!("  kubectl:   {}", tools.program("kubectl").display());
+    println!("  use it:    eval \"$(signet-lab env --name {name})\"");
+    println!("  end it:    signet-lab down --name {name}");
+    Ok(())
+}
+
+async fn down(name: &str) -> Result<()> {
+    Lab::attach(name).await?.down().await?;
+    println!("lab {name:?} is down");
+    Ok(())
+}
+
+async fn status(name: &str) -> Result<()> {
+    let lab = Lab::attach(name).await?;
+    println!("lab {name:?} on {} in {}", lab.site().address, lab.site().dir.display());
+    for status in lab.status().await? {
+        let ended = || status.ended.clone().unwrap_or_else(|| "never started".to_owned());
+        println!("  {:20} {}", status.name, status.pid.map_or_else(ended, |pid| format!("pid {pid}")));
+    }
+    Ok(())
+}
+
+async fn env(name: &str) -> Result<()> {
+    for (name, value) in Lab::attach(name).await?.environment() {
+        println!("export {name}='{}'", value.replace('\'', r"'\''"));
+    }
+    Ok(())
+}
+
+async fn exec(name: &str, command: &[String]) -> Result<()> {
+    let environment = Lab::attach(name).await?.environment();
+    let (program, args) = command.split_first().context("a command to run")?;
+    let error = std::process::Command::new(program).args(args).envs(environment).exec();
+    Err(error).with_context(|| format!("could not run {program}"))
+}
+
+fn logs(name: &str, component: Option<&str>) -> Result<()> {
+    let site = Site::load(name)?;
+    let Some(component) = component else {
+        for entry in std::fs::read_dir(site.path("logs"))?.flatten() {
+            println!("{}", entry.path().display());
+        }
+        return Ok(());
+    };
+    let text = std::fs::read(site.log(component))
+        .with_context(|| format!("the lab has no log of {component:?}: `signet-lab logs` names those there are"))?;
+    std::io::Write::write_all(&mut std::io::stdout(), &text)?;
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! Where a lab lives: its directory, its loopback address and the well-known ports on it.
+//!
+//! Every lab has a loopback address to itself, so each part listens on the port that the world
+//! expects there (DNS on 53, HTTP-01 on 80, the cloud API on 443) and no two labs ever meet.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// The facts that everything else about a lab follows from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Site {
+    /// The lab's name: its directory is called so.
+    pub name: String,
+    /// The lab's own loopback address.
+    pub address: Ipv4Addr,
+    /// Holds all files of the lab; removed with it.
+    pub dir: PathBuf,
+}
+
+/// A port of the lab's address, named after what listens there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u16)]
+pub enum Port {
+    Dns = 53,
+    Http01 = 80,
+    Cloud = 443,
+    CloudAdmin = 4443,
+    EtcdClient = 2379,
+    EtcdPeer = 2380,
+    ApiServer = 6443,
+    ChallengeDns = 8053,
+    ChallengeAdmin = 8055,
+    Metrics = 9402,
+    Health = 9403,
+    ControllerManager = 10257,
+    Acme = 14000,
+    AcmeAdmin = 15000,
+}
+
+impl Site {
+    /// The folder beneath which this user's labs live.
+    pub fn root() -> PathBuf {
+        std::env::var_os("SIGNET_LAB_DIR").map_or_else(
+            || {
+                let user = rustix::process::getuid().as_raw();
+                std::env::temp_dir().join(format!("signet-lab-{user}"))
+            },
+            PathBuf::from,
+        )
+    }
+
+    /// The facts of a lab that is running, by its name.
+    ///
+    /// # Errors
+    /// No lab of that name has been started, or its record cannot be read.
+    pub fn load(name: &str) -> anyhow::Result<Self> {
+        let path = Self::root().join(name).join("site.json");
+        let text = std::fs::read_to_string(&path).map_err(|_| {
+            anyhow::anyhow!("there is no lab named {name:?}: start it with `signet-lab up --name {name}`")
+        })?;
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    /// The socket address of one of the lab's ports.
+    pub fn at(&self, port: Port) -> SocketAddrV4 {
+        SocketAddrV4::new(self.address, port as u16)
+    }
+
+    /// A file or folder in the lab's directory.
+    pub fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
+        self.dir.join(relative)
+    }
+
+    /// The log of one component.
+    pub fn log(&self, component: &str) -> PathBuf {
+        self.path("logs").join(format!("{component}.log"))
+    }
+
+    /// The administrator's kubeconfig.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.path("kubeconfig")
+    }
+
+    pub(crate) fn control(&self) -> PathBuf {
+        self.path("control.sock")
+    }
+}

@@ -1,0 +1,178 @@
+//! The process that owns a lab: it brings the parts up in order, answers requests about them, and
+//! takes everything down when told to, when signalled, or when whoever holds its leash is gone.
+//!
+//! It runs on one thread, because the kernel ties a child's leash to the thread that started it.
+
+use std::fs;
+use std::io::Write;
+
+use anyhow::{Context, Result, bail};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::OwnedWriteHalf;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Mutex, Notify};
+
+use crate::address::Claim;
+use crate::config::Config;
+use crate::control::{Component, Reply, Request};
+use crate::process::Processes;
+use crate::site::Site;
+use crate::tools::Tools;
+use crate::{control_plane, pki, ready};
+
+/// What a supervisor tells whoever started it, a line of JSON each, on its standard output.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Progress {
+    Up(Site),
+    Failed(String),
+}
+
+/// Owns the lab's directory: removed when dropped.
+struct Folder(Site);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0.dir);
+        // Goes only when this was the last lab.
+        let _ = fs::remove_dir(Site::root().join("claims"));
+        let _ = fs::remove_dir(Site::root());
+    }
+}
+
+/// Brings a lab up and stays with it until it is taken down.
+///
+/// With `leashed`, the end of standard input is the end of the lab.
+///
+/// # Errors
+/// The lab could not come up; everything that had started is gone again.
+pub async fn supervise(name: &str, config: Config, leashed: bool) -> Result<()> {
+    // Ctrl-C at a terminal reaches its whole session: the lab ends in its own order instead.
+    let _ = rustix::process::setsid();
+    let finish = live_and_die(name, &config, leashed).await;
+    if let Err(error) = &finish {
+        tell(&Progress::Failed(format!("{error:#}")));
+    }
+    finish
+}
+
+async fn live_and_die(name: &str, config: &Config, leashed: bool) -> Result<()> {
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    let claim = Claim::take(&Site::root())?;
+    let dir = Site::root().join(name);
+    let site = Site { name: name.to_owned(), address: claim.address, dir };
+    clear_remains(&site).await?;
+    let folder = Folder(site.clone());
+    let processes = Mutex::new(Processes::new(site.clone()));
+    let farewell = Farewell::default();
+    let finish = tokio::select! {
+        finish = live(&site, config, &processes, &farewell) => finish,
+        _ = interrupted.recv() => Ok(()),
+        _ = terminated.recv() => Ok(()),
+        () = leash_dropped(leashed) => Ok(()),
+    };
+    processes.lock().await.kill_all().await;
+    drop((claim, folder));
+    // Whoever asked for the end learns by this that nothing is left.
+    drop(farewell);
+    finish
+}
+
+/// The connections of those who asked for the lab's end, open until it has come.
+type Farewell = Mutex<Vec<OwnedWriteHalf>>;
+
+async fn leash_dropped(leashed: bool) {
+    if !leashed {
+        return std::future::pending().await;
+    }
+    let until_the_end = || std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+    let _ = tokio::task::spawn_blocking(until_the_end).await;
+}
+
+async fn live(site: &Site, config: &Config, processes: &Mutex<Processes>, farewell: &Farewell) -> Result<()> {
+    for part in ["logs", "pki"] {
+        fs::create_dir_all(site.path(part))?;
+    }
+    let tools = Tools::ready()?;
+    bring_up(site, &tools, config, processes).await?;
+    let listener = UnixListener::bind(site.control())?;
+    fs::write(site.path("site.json"), serde_json::to_string(site)?)?;
+    tell(&Progress::Up(site.clone()));
+    serve(&listener, processes, farewell).await;
+    Ok(())
+}
+
+/// Removes the directory that a lab of this name left when its supervisor was killed.
+async fn clear_remains(site: &Site) -> Result<()> {
+    if UnixStream::connect(site.control()).await.is_ok() {
+        bail!("a lab named {:?} is up already: take it down with `signet-lab down --name {}`", site.name, site.name);
+    }
+    match fs::remove_dir_all(&site.dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("could not clear {}", site.dir.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn bring_up(site: &Site, tools: &Tools, config: &Config, processes: &Mutex<Processes>) -> Result<()> {
+    pki::create(site)?;
+    control_plane::write_config(site)?;
+    let run = async |component: Component| processes.lock().await.run(component);
+    let _ = config;
+    run(control_plane::etcd(site, tools)).await?;
+    run(control_plane::apiserver(site, tools)).await?;
+    ready::wait(processes, "apiserver", || ready::apiserver(site)).await?;
+    run(control_plane::controller_manager(site, tools)).await?;
+    let namespace = || ready::default_service_account(site);
+    ready::wait(processes, "controller-manager", namespace).await
+}
+
+/// Answers requests until one of them ends the lab.
+async fn serve(listener: &UnixListener, processes: &Mutex<Processes>, farewell: &Farewell) {
+    let down = Notify::new();
+    let mut callers = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            Ok((stream, _)) = listener.accept() => callers.push(answer(stream, processes, farewell, &down)),
+            // A caller that breaks off loses its answer, and nothing else.
+            Some(_) = callers.next(), if !callers.is_empty() => {}
+            () = down.notified() => return,
+        }
+    }
+}
+
+async fn answer(stream: UnixStream, processes: &Mutex<Processes>, farewell: &Farewell, down: &Notify) -> Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut line = String::new();
+    BufReader::new(read).read_line(&mut line).await?;
+    let request = serde_json::from_str(&line)?;
+    if matches!(request, Request::Down) {
+        farewell.lock().await.push(write);
+        down.notify_one();
+        return Ok(());
+    }
+    let reply: Reply = act(request, &mut *processes.lock().await).await.map_err(|error| format!("{error:#}"));
+    write.write_all((serde_json::to_string(&reply)? + "\n").as_bytes()).await?;
+    Ok(())
+}
+
+async fn act(request: Request, processes: &mut Processes) -> Result<Vec<crate::control::Status>> {
+    match request {
+        Request::Status | Request::Down => {}
+        Request::Run(component) => processes.run(component)?,
+        Request::Start(name) => processes.start(&name)?,
+        Request::End(name, ending) => processes.end(&name, ending).await?,
+    }
+    Ok(processes.status())
+}
+
+fn tell(progress: &Progress) {
+    let line = serde_json::to_string(progress).expect("progress is plain data");
+    // Whoever started the lab may be gone; the lab lives by its leash, not by this.
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
