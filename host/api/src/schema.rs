@@ -40,7 +40,9 @@ pub(crate) fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinit
 
 fn tidy(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
-    schema.title = None;
+    if let Some(values) = &mut schema.enum_ {
+        values.retain(|value| !value.0.is_null());
+    }
     schema.description = schema.description.take().map(|text| one_line(&text));
     if !schema.format.as_deref().is_some_and(|format| FORMATS.contains(&format)) {
         schema.format = None;
