@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use serde_json::Value;
 
-pub use crate::bindings::types::Error as WitError;
+use crate::bindings::types::Error as WitError;
 
 /// How much a log line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

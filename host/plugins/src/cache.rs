@@ -107,7 +107,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("cache");
         let cache = Cache::open(&path, &engine).unwrap();
-        let component = Component::new(&engine, "(component)").unwrap();
+        let component = Component::new(&engine, b"\0asm\x0d\0\x01\0").unwrap();
         assert!(cache.load(&engine, "d1").is_none());
         cache.store(&component, "d1");
         assert!(cache.load(&engine, "d1").is_some());

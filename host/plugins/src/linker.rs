@@ -53,12 +53,13 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
 /// Links `component` and checks it against its manifest.
 pub(crate) fn link(component: &Component, manifest: &Manifest) -> Result<Linked, LinkError> {
     let engine = component.engine();
+    let unknown = unknown_imports(component);
+    if !unknown.is_empty() {
+        return Err(LinkError::Import(unknown));
+    }
     check_exports(component, manifest)?;
     let linker = linker(engine).map_err(LinkError::Link)?;
-    let instance = linker.instantiate_pre(component).map_err(|error| match unknown_imports(component) {
-        unknown if unknown.is_empty() => LinkError::Link(error),
-        unknown => LinkError::Import(unknown),
-    })?;
+    let instance = linker.instantiate_pre(component).map_err(LinkError::Link)?;
     let solves = |kind| manifest.challenges.contains(&kind);
     let dns01 = solves(ChallengeKind::Dns01).then(|| Dns01GuestPre::new(instance.clone())).transpose();
     let http01 = solves(ChallengeKind::Http01).then(|| Http01GuestPre::new(instance.clone())).transpose();

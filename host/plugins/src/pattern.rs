@@ -133,9 +133,20 @@ impl Template {
     }
 }
 
-/// A URL in the config stands for itself; a bare `host[:port]` is read as https unless the
-/// pattern gives a scheme.
+/// A URL in the config stands for itself where the pattern is nothing but the field; a bare
+/// `host[:port]` is read as https there. Inside a longer pattern a value may not end the host, or
+/// `https://sts.{config.region}.example.com` would reach `sts.evil.test` through `evil.test/`.
 fn fill(before: &str, value: &str, after: &str) -> Option<Target> {
+    let in_name = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    let at_end = |c: char| in_name(c) || ":[]".contains(c);
+    let fits = match (before.is_empty(), after.is_empty()) {
+        (true, true) => true,
+        (false, true) => value.chars().all(at_end),
+        _ => value.chars().all(in_name),
+    };
+    if !fits || value.is_empty() {
+        return None;
+    }
     let whole = format!("{before}{value}{after}");
     let url = if whole.contains("://") { whole } else { format!("https://{whole}") };
     Target::parse_url(&url).ok()
@@ -164,7 +175,7 @@ mod tests {
     fn allows(pattern: &str, url: &str) -> bool {
         let template = Template::parse(pattern).unwrap();
         let config = json!({ "server": "http://own.test:8080/path", "bare": "own.test", "many": ["https://a.test", "b.test"],
-            "wild": "https://*.test", "tls": { "host": "deep.test" }, "user": "https://u@own.test" });
+            "wild": "https://*.test", "region": "us-east-1", "cut": "evil.test/", "port": "evil.test:443", "tls": { "host": "deep.test" }, "user": "https://u@own.test" });
         template.resolve(&config).iter().any(|p| p.matches(&Target::parse_url(url).unwrap()))
     }
 
@@ -190,6 +201,10 @@ mod tests {
             ("{config.missing}", "https://own.test", false),
             ("{config.wild}", "https://a.test", false),
             ("{config.user}", "https://own.test", false),
+            ("https://sts.{config.region}.api.test", "https://sts.us-east-1.api.test", true),
+            ("https://sts.{config.cut}.api.test", "https://sts.evil.test", false),
+            ("https://sts.{config.port}.api.test", "https://sts.evil.test", false),
+            ("https://{config.cut}", "https://evil.test", false),
         ] {
             assert_eq!(allows(pattern, url), expected, "{pattern} {url}");
         }

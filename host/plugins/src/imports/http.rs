@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use http::{Request, Response};
+use http_body_util::BodyExt;
 use wasmtime::component::Linker;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
@@ -62,6 +63,17 @@ fn reported(error: EgressError, refusals: &Refusals) -> Error {
     }
 }
 
+/// A body that is cut tells the operator so; the component only sees it end early.
+fn noting_length(body: WasiBody, refusals: Refusals) -> WasiBody {
+    let note = move |error| {
+        if let Error::HttpResponseBodySize(Some(max)) = &error {
+            refusals.add(format!("an answer longer than {max} bytes"));
+        }
+        error
+    };
+    body.map_err(note).boxed_unsync()
+}
+
 impl WasiHttpHooks for Outgoing {
     fn send_request(
         &mut self,
@@ -80,7 +92,7 @@ impl WasiHttpHooks for Outgoing {
                 None => sending.await,
             };
             let response = sent.map_err(|error| reported(error, &refusals))?;
-            Ok((response, Box::new(async { Ok(()) }) as Io))
+            Ok((response.map(|body| noting_length(body, refusals)), Box::new(async { Ok(()) }) as Io))
         })
     }
 }
