@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_route53::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_route53::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_types::error::metadata::ErrorMetadata;
 use signet_solver::Error;
 
@@ -56,7 +56,7 @@ where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     let Some(service) = error.as_service_error() else {
-        return Failure { code: None, error: undelivered(&DisplayErrorContext(error).to_string(), attempt) };
+        return Failure { code: None, error: undelivered(&chain(error), attempt) };
     };
     let status = error.raw_response().map(|response| response.status().as_u16());
     let metadata: &ErrorMetadata = service.meta();
@@ -65,8 +65,27 @@ where
     Failure { code: metadata.code().map(str::to_owned), error }
 }
 
+/// What the connection said. (The SDK's own way of showing an error brings the Debug form of every
+/// type of its along, and the component's size is limited.)
+fn chain<E>(error: &SdkError<E>) -> String {
+    let connection = match error {
+        SdkError::DispatchFailure(failure) => failure.as_connector_error(),
+        SdkError::TimeoutError(_) => return "it did not come in time".to_owned(),
+        SdkError::ResponseError(_) => return "what came is no answer of AWS".to_owned(),
+        _ => return "the request could not be made".to_owned(),
+    };
+    let mut text = String::new();
+    let mut next: Option<&dyn std::error::Error> = connection.map(|error| error as _);
+    while let Some(error) = next {
+        text.push_str(if text.is_empty() { "" } else { ": " });
+        text.push_str(&error.to_string());
+        next = error.source();
+    }
+    text
+}
+
 /// A request that got no answer: the host refused it, or the network failed.
-fn undelivered(chain: &str, attempt: &Attempt<'_>) -> Error {
+pub(crate) fn undelivered(chain: &str, attempt: &Attempt<'_>) -> Error {
     let denied = ["HttpRequestDenied", "DestinationIpProhibited"].into_iter().find(|code| chain.contains(code));
     match denied {
         Some(code) => Error::auth(format!(
