@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,7 +15,7 @@ use tokio::sync::OnceCell;
 use crate::config::Config;
 use crate::control::{self, Component, Ending, Request, Status};
 use crate::ready;
-use crate::site::Site;
+use crate::site::{Port, Site};
 use crate::supervisor::Progress;
 use crate::tools::Tools;
 
@@ -108,6 +109,11 @@ impl Lab {
     /// Where the lab is: its address, its ports, its files.
     pub fn site(&self) -> &Site {
         &self.site
+    }
+
+    /// Where the lab's DNS server listens, which knows every name of the lab's world.
+    pub fn dns_address(&self) -> SocketAddrV4 {
+        self.site.at(Port::Dns)
     }
 
     /// A client with an administrator's rights. Each call makes a new one, which belongs to the

@@ -5,10 +5,13 @@
 //! under one supervisor ([`supervise`]), has a loopback address to itself, and is gone without a
 //! trace when whoever started it is.
 
+mod acme;
 mod address;
+mod cloud;
 mod config;
 mod control;
 mod control_plane;
+mod dns;
 mod eventually;
 mod lab;
 mod pki;
@@ -17,7 +20,9 @@ mod ready;
 mod site;
 mod supervisor;
 mod tools;
+mod zones;
 
+pub use cloud::AccessKey;
 pub use config::{AcmeConfig, Config, Level};
 pub use control::{Component, Ending, Status};
 pub use lab::Lab;

@@ -9,6 +9,7 @@ use std::io::Write;
 use anyhow::{Context, Result, bail};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use hickory_server::Server;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::OwnedWriteHalf;
@@ -18,11 +19,11 @@ use tokio::sync::{Mutex, Notify};
 
 use crate::address::Claim;
 use crate::config::Config;
-use crate::control::{Component, Reply, Request};
+use crate::control::{Reply, Request};
 use crate::process::Processes;
 use crate::site::Site;
 use crate::tools::Tools;
-use crate::{control_plane, pki, ready};
+use crate::{acme, cloud, control_plane, dns, pki, ready};
 
 /// What a supervisor tells whoever started it, a line of JSON each, on its standard output.
 #[derive(Debug, Serialize, Deserialize)]
@@ -98,7 +99,7 @@ async fn live(site: &Site, config: &Config, processes: &Mutex<Processes>, farewe
         fs::create_dir_all(site.path(part))?;
     }
     let tools = Tools::ready()?;
-    bring_up(site, &tools, config, processes).await?;
+    let _dns = bring_up(site, &tools, config, processes).await?;
     let listener = UnixListener::bind(site.control())?;
     fs::write(site.path("site.json"), serde_json::to_string(site)?)?;
     tell(&Progress::Up(site.clone()));
@@ -119,17 +120,32 @@ async fn clear_remains(site: &Site) -> Result<()> {
     }
 }
 
-async fn bring_up(site: &Site, tools: &Tools, config: &Config, processes: &Mutex<Processes>) -> Result<()> {
+/// Starts the parts together and waits for each; the DNS server lives as long as the result.
+async fn bring_up(
+    site: &Site,
+    tools: &Tools,
+    config: &Config,
+    processes: &Mutex<Processes>,
+) -> Result<Server<dns::Answers>> {
     pki::create(site)?;
     control_plane::write_config(site)?;
-    let run = async |component: Component| processes.lock().await.run(component);
-    let _ = config;
-    run(control_plane::etcd(site, tools)).await?;
-    run(control_plane::apiserver(site, tools)).await?;
+    let server = dns::serve(site).await?;
+    let first = [
+        control_plane::etcd(site, tools),
+        control_plane::apiserver(site, tools),
+        acme::challenge_server(site, tools),
+        acme::pebble(site, tools, &config.acme)?,
+        cloud::component(site, tools)?,
+    ];
+    for component in first {
+        processes.lock().await.run(component)?;
+    }
     ready::wait(processes, "apiserver", || ready::apiserver(site)).await?;
-    run(control_plane::controller_manager(site, tools)).await?;
-    let namespace = || ready::default_service_account(site);
-    ready::wait(processes, "controller-manager", namespace).await
+    processes.lock().await.run(control_plane::controller_manager(site, tools))?;
+    ready::wait(processes, "pebble", || acme::ready(site)).await?;
+    ready::wait(processes, "cloud", || cloud::ready(site)).await?;
+    ready::wait(processes, "controller-manager", || ready::default_service_account(site)).await?;
+    Ok(server)
 }
 
 /// Answers requests until one of them ends the lab.
