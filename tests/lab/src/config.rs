@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::chart::Chart;
+
 /// How much of a cluster a lab has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 pub enum Level {
@@ -13,13 +15,28 @@ pub enum Level {
 }
 
 /// A lab to start. The default is what nearly every test wants.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Config {
     /// How much of a cluster there is.
     pub level: Level,
     /// Settings of the ACME CA.
     pub acme: AcmeConfig,
+    /// How Signet is installed; `None` leaves the cluster empty.
+    pub chart: Option<Chart>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { level: Level::default(), acme: AcmeConfig::default(), chart: Some(Chart::default()) }
+    }
+}
+
+impl Config {
+    /// A lab without Signet in it.
+    pub fn bare() -> Self {
+        Self { chart: None, ..Self::default() }
+    }
 }
 
 /// Settings of the ACME CA.

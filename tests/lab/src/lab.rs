@@ -61,7 +61,7 @@ impl Lab {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("test-{}-{count}", std::process::id());
-        tokio::task::spawn_blocking(move || Self::launch(&name, &config, true)).await?
+        Self::launch_with_chart(name, config, true).await
     }
 
     /// Starts a lab that stays up after this process: until `signet-lab down`.
@@ -69,7 +69,7 @@ impl Lab {
     /// # Errors
     /// As for [`Lab::start`]; or a lab of that name is up already.
     pub async fn start_detached(name: String, config: Config) -> Result<Self> {
-        tokio::task::spawn_blocking(move || Self::launch(&name, &config, false)).await?
+        Self::launch_with_chart(name, config, false).await
     }
 
     /// Uses a lab that is up; dropping the result leaves it up.
@@ -82,6 +82,20 @@ impl Lab {
         let tools = tokio::task::spawn_blocking(Tools::ready).await??;
         install_crypto_provider();
         Ok(Self { site, tools, _leash: None })
+    }
+
+    async fn launch_with_chart(name: String, config: Config, leashed: bool) -> Result<Self> {
+        let chart = config.chart.clone();
+        let lab = tokio::task::spawn_blocking(move || Self::launch(&name, &config, leashed)).await??;
+        let Some(chart) = chart else { return Ok(lab) };
+        match lab.install(&chart).await {
+            Ok(()) => Ok(lab),
+            Err(error) => {
+                // It was started for this alone; the error has the end of its logs.
+                let _ = lab.down().await;
+                Err(error)
+            }
+        }
     }
 
     fn launch(name: &str, config: &Config, leashed: bool) -> Result<Self> {
@@ -253,8 +267,7 @@ fn supervisor_program() -> Result<PathBuf> {
     if this.file_name() == Some(OsStr::new("signet-lab")) {
         return Ok(this);
     }
-    let profile = this.ancestors().find(|folder| folder.join("deps").is_dir());
-    let program = profile.context("a test runs from cargo's target folder")?.join("signet-lab");
+    let program = build_folder()?.join("signet-lab");
     if is_stale(&program) {
         let status = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--package", "signet-lab", "--bin", "signet-lab"])
@@ -263,6 +276,13 @@ fn supervisor_program() -> Result<PathBuf> {
         anyhow::ensure!(status.success(), "could not build signet-lab: `cargo build -p signet-lab` says why");
     }
     Ok(program)
+}
+
+/// Where cargo puts the programs of this build.
+pub(crate) fn build_folder() -> Result<PathBuf> {
+    let this = std::env::current_exe()?;
+    let folder = this.ancestors().find(|folder| folder.join("deps").is_dir());
+    Ok(folder.context("the lab runs from cargo's target folder")?.to_owned())
 }
 
 /// Whether the program is missing, or older than the source that this test was built with.

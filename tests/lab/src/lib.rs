@@ -7,14 +7,18 @@
 
 mod acme;
 mod address;
+mod audit;
+mod chart;
 mod cloud;
 mod config;
 mod control;
 mod control_plane;
+mod controller;
 mod dns;
 mod eventually;
 mod lab;
 mod pki;
+mod pod;
 mod process;
 mod ready;
 mod site;
@@ -22,9 +26,12 @@ mod supervisor;
 mod tools;
 mod zones;
 
+pub use audit::Entry;
+pub use chart::Chart;
 pub use cloud::AccessKey;
 pub use config::{AcmeConfig, Config, Level};
 pub use control::{Component, Ending, Status};
+pub use controller::Controller;
 pub use lab::Lab;
 pub use process::leash;
 pub use site::{Port, Site};

@@ -1,12 +1,13 @@
 //! `signet-lab`: a lab for a person at a terminal, and the supervisor that tests start.
 
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
-use signet_lab::{Config, Lab, Level, Site, Tools};
+use signet_lab::{Chart, Config, Lab, Level, Site, Tools};
 
 /// A real cluster, CA, DNS and cloud API in a box.
 #[derive(Parser)]
@@ -28,6 +29,15 @@ enum Subcommands {
         /// How much of a cluster it has.
         #[arg(long, value_enum, default_value_t)]
         level: Level,
+        /// Leave the cluster without Signet; `signet-lab install` adds it.
+        #[arg(long)]
+        bare: bool,
+    },
+    /// Installs the chart and runs the controller, or does so again after a change.
+    Install {
+        /// A file of chart values, in JSON or YAML.
+        #[arg(long)]
+        values: Option<PathBuf>,
     },
     /// Takes a lab down.
     Down,
@@ -37,6 +47,14 @@ enum Subcommands {
     Env,
     /// Runs a command in a lab's environment.
     Exec {
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Starts a lab for one command, and takes it down when the command ends.
+    Run {
+        /// Leave the cluster without Signet.
+        #[arg(long)]
+        bare: bool,
         #[arg(last = true, required = true)]
         command: Vec<String>,
     },
@@ -85,11 +103,13 @@ fn start(Arguments { name, command }: Arguments) -> Result<()> {
 async fn run(name: &str, command: Subcommands) -> Result<()> {
     match command {
         Subcommands::Build => Tools::ready().map(drop),
-        Subcommands::Up { level } => up(name, level).await,
+        Subcommands::Up { level, bare } => up(name, level, bare).await,
+        Subcommands::Install { values } => install(name, values).await,
         Subcommands::Down => down(name).await,
         Subcommands::Status => status(name).await,
         Subcommands::Env => env(name).await,
         Subcommands::Exec { command } => exec(name, &command).await,
+        Subcommands::Run { bare, command } => run_once(bare, &command).await,
         Subcommands::Logs { component } => logs(name, component.as_deref()),
         Subcommands::Supervise { name, config, leashed } => {
             signet_lab::supervise(&name, serde_json::from_str(&config)?, leashed).await
@@ -98,16 +118,28 @@ async fn run(name: &str, command: Subcommands) -> Result<()> {
     }
 }
 
-async fn up(name: &str, level: Level) -> Result<()> {
+async fn up(name: &str, level: Level, bare: bool) -> Result<()> {
     let tools = tokio::task::spawn_blocking(Tools::ready).await??;
     let began = Instant::now();
-    let lab = Lab::start_detached(name.to_owned(), Config { level, ..Config::default() }).await?;
+    let config = if bare { Config::bare() } else { Config::default() };
+    let lab = Lab::start_detached(name.to_owned(), Config { level, ..config }).await?;
     let kubeconfig = lab.site().kubeconfig();
     println!("lab {name:?} is up on {} after {:.1} s", lab.site().address, began.elapsed().as_secs_f32());
     println!("  KUBECONFIG={}", kubeconfig.display());
     println!("  kubectl:   {}", tools.program("kubectl").display());
     println!("  use it:    eval \"$(signet-lab env --name {name})\"");
     println!("  end it:    signet-lab down --name {name}");
+    Ok(())
+}
+
+async fn install(name: &str, values: Option<PathBuf>) -> Result<()> {
+    let mut chart = Chart::default();
+    if let Some(path) = values {
+        let text = std::fs::read_to_string(&path).with_context(|| format!("could not read {}", path.display()))?;
+        chart.values = serde_yaml::from_str(&text)?;
+    }
+    Lab::attach(name).await?.install(&chart).await?;
+    println!("Signet runs in lab {name:?}, from namespace {:?}", chart.namespace);
     Ok(())
 }
 
@@ -139,6 +171,17 @@ async fn exec(name: &str, command: &[String]) -> Result<()> {
     let (program, args) = command.split_first().context("a command to run")?;
     let error = std::process::Command::new(program).args(args).envs(environment).exec();
     Err(error).with_context(|| format!("could not run {program}"))
+}
+
+async fn run_once(bare: bool, command: &[String]) -> Result<()> {
+    let config = if bare { Config::bare() } else { Config::default() };
+    let lab = Lab::start(config).await?;
+    let (program, args) = command.split_first().context("a command to run")?;
+    let mut command = tokio::process::Command::new(program);
+    let status = command.args(args).envs(lab.environment()).status().await;
+    let status = status.with_context(|| format!("could not run {program}"))?;
+    ensure!(status.success(), "{program} failed ({status})");
+    Ok(())
 }
 
 fn logs(name: &str, component: Option<&str>) -> Result<()> {

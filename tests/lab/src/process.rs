@@ -17,6 +17,9 @@ use tokio::process::{Child, Command};
 use crate::control::{Component, Ending, Status};
 use crate::site::Site;
 
+/// What a component has of the environment of whoever started the lab: no proxies, no credentials.
+const INHERITED: [&str; 5] = ["PATH", "HOME", "TMPDIR", "LANG", "RUST_BACKTRACE"];
+
 struct Running {
     component: Component,
     child: Option<Child>,
@@ -131,6 +134,8 @@ impl Processes {
             .arg(std::process::id().to_string())
             .arg(&component.program)
             .args(&component.args)
+            .env_clear()
+            .envs(std::env::vars_os().filter(|(name, _)| INHERITED.iter().any(|inherited| name == inherited)))
             .envs(&component.env)
             .current_dir(&self.site.dir)
             .stdin(Stdio::null())
