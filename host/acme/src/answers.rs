@@ -1,0 +1,94 @@
+//! From the CA's documents, in instant-acme's types, to the vocabulary of the decisions.
+
+use instant_acme as wire;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use signet_core::acme::{AuthorizationAtCa, AuthorizationStatus, ChallengeAtCa, Identifier, OrderAtCa, OrderStatus};
+
+use crate::gaps::retry_after::retry_after;
+use crate::http::Reply;
+use crate::{Error, problem};
+
+/// Reads the JSON of an answer that succeeded. `what` names it in the error.
+pub(crate) fn read<T: DeserializeOwned>(reply: &Reply, what: &'static str) -> Result<T, Error> {
+    serde_json::from_slice(&reply.body).map_err(|source| Error::Understand { host: reply.host.clone(), what, source })
+}
+
+pub(crate) fn order(reply: &Reply, url: String) -> Result<OrderAtCa, Error> {
+    let state: wire::OrderState = read(reply, "order")?;
+    Ok(OrderAtCa {
+        url,
+        finalize_url: state.finalize,
+        status: match state.status {
+            wire::OrderStatus::Pending => OrderStatus::Pending,
+            wire::OrderStatus::Ready => OrderStatus::Ready,
+            wire::OrderStatus::Processing => OrderStatus::Processing,
+            wire::OrderStatus::Valid => OrderStatus::Valid,
+            wire::OrderStatus::Invalid => OrderStatus::Invalid,
+        },
+        authorization_urls: state.authorizations.into_iter().map(|authorization| authorization.url).collect(),
+        certificate_url: state.certificate,
+        problem: state.error.as_ref().map(problem::sentence),
+        retry_after: retry_after(&reply.headers),
+    })
+}
+
+/// `AuthorizationState` drops `expires`, so the document is read for it once more.
+#[derive(Deserialize)]
+struct Expiry {
+    expires: Option<String>,
+}
+
+pub(crate) fn authorization(reply: &Reply, url: String) -> Result<AuthorizationAtCa, Error> {
+    let state: wire::AuthorizationState = read(reply, "authorization")?;
+    let expiry: Expiry = read(reply, "authorization")?;
+    let identifier = match state.identifier().identifier {
+        wire::Identifier::Dns(name) => Identifier::Dns(name.clone()),
+        wire::Identifier::Ip(address) => Identifier::Ip(*address),
+        _ => return Err(Error::Miss { host: reply.host.clone(), what: "a DNS name or an IP address" }),
+    };
+    Ok(AuthorizationAtCa {
+        url,
+        identifier,
+        wildcard: state.wildcard,
+        status: match state.status {
+            wire::AuthorizationStatus::Pending => AuthorizationStatus::Pending,
+            wire::AuthorizationStatus::Valid => AuthorizationStatus::Valid,
+            wire::AuthorizationStatus::Invalid => AuthorizationStatus::Invalid,
+            wire::AuthorizationStatus::Revoked => AuthorizationStatus::Revoked,
+            wire::AuthorizationStatus::Expired => AuthorizationStatus::Expired,
+            wire::AuthorizationStatus::Deactivated => AuthorizationStatus::Deactivated,
+        },
+        expires: expiry.expires.and_then(|at| at.parse().ok()),
+        challenges: state.challenges.into_iter().map(convert_challenge).collect(),
+        retry_after: retry_after(&reply.headers),
+    })
+}
+
+pub(crate) fn challenge(reply: &Reply) -> Result<ChallengeAtCa, Error> {
+    read(reply, "challenge").map(convert_challenge)
+}
+
+fn convert_challenge(challenge: wire::Challenge) -> ChallengeAtCa {
+    let kind = match challenge.r#type {
+        wire::ChallengeType::Http01 => "http-01".into(),
+        wire::ChallengeType::Dns01 => "dns-01".into(),
+        wire::ChallengeType::TlsAlpn01 => "tls-alpn-01".into(),
+        wire::ChallengeType::DeviceAttest01 => "device-attest-01".into(),
+        wire::ChallengeType::Unknown(kind) => kind,
+        other => format!("{other:?}"),
+    };
+    let status = match challenge.status {
+        wire::ChallengeStatus::Pending => "pending",
+        wire::ChallengeStatus::Processing => "processing",
+        wire::ChallengeStatus::Valid => "valid",
+        wire::ChallengeStatus::Invalid => "invalid",
+    };
+    ChallengeAtCa {
+        kind,
+        url: challenge.url,
+        token: challenge.token,
+        status: status.into(),
+        problem: challenge.error.as_ref().map(problem::sentence),
+    }
+}

@@ -1,0 +1,21 @@
+//! The directory of a CA (RFC 8555, section 7.1.1): where its resources are.
+
+use http::Method;
+use serde::Deserialize;
+
+use crate::http::{Call, HttpClient};
+use crate::{Error, Resource, answers, problem};
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Directory {
+    pub(crate) new_nonce: String,
+    pub(crate) new_account: String,
+    pub(crate) new_order: String,
+}
+
+pub(crate) async fn fetch(http: &HttpClient, url: &str) -> Result<Directory, Error> {
+    let reply = http.send(Call::read(Resource::Directory, Method::GET, url)).await?;
+    let reply = problem::refused(reply)?;
+    answers::read(&reply, "directory")
+}
