@@ -58,6 +58,7 @@ pub struct ChallengeSpec {
 
 /// A way of proving a name (RFC 8555, section 8).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::undescribed)]
 pub enum ChallengeType {
     /// A file on the name's web server (section 8.3).
     #[default]

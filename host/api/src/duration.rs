@@ -195,7 +195,7 @@ fn go_text(length: SignedDuration) -> String {
     let sign = if length.is_negative() { "-" } else { "" };
     let nanos = length.as_nanos().unsigned_abs();
     let (seconds, fraction) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
-    let tail = format!("{:09}", fraction);
+    let tail = format!("{fraction:09}");
     let tail = tail.trim_end_matches('0');
     let point = if tail.is_empty() { "" } else { "." };
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);

@@ -76,6 +76,7 @@ pub struct ServiceAccountRef {
 
 /// Whether a condition holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::undescribed)]
 pub enum ConditionStatus {
     /// It holds.
     True,
@@ -178,6 +179,7 @@ pub fn whole_seconds(time: Timestamp) -> Timestamp {
 /// Where an ACME object stands (RFC 8555, section 7.1.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(transform = crate::schema::undescribed)]
 pub enum State {
     /// Done, successfully.
     Valid,

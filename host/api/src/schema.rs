@@ -26,6 +26,11 @@ pub(crate) fn any(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "x-kubernetes-preserve-unknown-fields": true })
 }
 
+/// Removes what a type says of itself, where kube would show it in place of what the field says.
+pub(crate) fn undescribed(schema: &mut Schema) {
+    schema.remove("description");
+}
+
 /// The CRD as it is published.
 pub(crate) fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     let kind = crd.spec.names.kind.clone();

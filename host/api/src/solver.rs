@@ -80,6 +80,7 @@ pub struct Dns01 {
 
 /// What to do with an alias.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::undescribed)]
 pub enum CnameStrategy {
     /// Write the record where it was asked for.
     #[default]

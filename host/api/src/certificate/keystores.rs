@@ -55,6 +55,7 @@ pub struct Pkcs12Keystore {
 
 /// A set of algorithms that protect a PKCS#12 file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::undescribed)]
 pub enum Pkcs12Profile {
     /// RC2 and SHA-1.
     #[default]

@@ -65,6 +65,7 @@ pub struct Renewal {
 
 /// Whether to renew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::undescribed)]
 pub enum RenewalPolicy {
     /// Renew before the end of the lifetime.
     #[default]
@@ -109,6 +110,7 @@ pub struct AdditionalOutputFormat {
 
 /// A form of key and certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::undescribed)]
 pub enum OutputFormatType {
     /// The key, in binary.
     #[serde(rename = "DER")]

@@ -29,6 +29,7 @@ pub struct CertificatePrivateKey {
 /// Algorithm of a private key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
+#[schemars(transform = crate::schema::undescribed)]
 pub enum KeyAlgorithm {
     #[default]
     #[serde(rename = "RSA")]
@@ -40,6 +41,7 @@ pub enum KeyAlgorithm {
 
 /// How a private key is written down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::undescribed)]
 pub enum KeyEncoding {
     /// The algorithm's own form: RSA PRIVATE KEY (RFC 8017) or EC PRIVATE KEY (RFC 5915).
     #[default]
@@ -52,6 +54,7 @@ pub enum KeyEncoding {
 
 /// Whether each issuance makes a new key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::undescribed)]
 pub enum RotationPolicy {
     /// Keep the key that is there.
     Never,
@@ -63,6 +66,7 @@ pub enum RotationPolicy {
 /// Algorithm that signs a certificate signing request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
+#[schemars(transform = crate::schema::undescribed)]
 pub enum SignatureAlgorithm {
     #[serde(rename = "SHA256WithRSA")]
     Sha256WithRsa,

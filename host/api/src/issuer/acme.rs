@@ -59,6 +59,7 @@ pub struct AcmeIssuer {
 
 /// Where the time of renewal comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::undescribed)]
 pub enum RenewalInformationSource {
     /// The authority.
     #[default]
@@ -85,6 +86,7 @@ pub struct ExternalAccountBinding {
 /// An algorithm that could once be chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
+#[schemars(transform = crate::schema::undescribed)]
 pub enum EabKeyAlgorithm {
     HS256,
     HS384,
