@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use aws_credential_types::Credentials;
 use aws_sdk_route53::Client;
 use aws_sdk_route53::config::retry::RetryConfig;
 use aws_sdk_route53::config::timeout::TimeoutConfig;
 use aws_sdk_route53::config::{BehaviorVersion, Region, StalledStreamProtectionConfig};
-use aws_sdk_route53::types::{Change, ChangeBatch, ChangeInfo, ChangeStatus, HostedZone, ResourceRecordSet, RrType};
+use aws_sdk_route53::types::{Change, ChangeBatch, ChangeInfo, ChangeStatus, ResourceRecordSet};
 use aws_smithy_wasm::wasi::{WasiHttpClientBuilder, WasiSleep};
 use signet_solver::dns01::Challenge;
 use signet_solver::{Error, Result, log};
@@ -15,7 +16,8 @@ use crate::Endpoints;
 use crate::config::Config;
 use crate::credentials;
 use crate::failure::{self, Attempt, Failure, Origin};
-use crate::zone::same_name;
+use crate::lists::{self, Zone};
+use crate::query::{Query, encode};
 
 /// How often a request is made before its failure is told; the host tries again by its own rules.
 const ATTEMPTS: u32 = 2;
@@ -23,13 +25,34 @@ const ATTEMPTS: u32 = 2;
 /// the host, which asks every name server itself, sees the rest.
 const WAITS: [u64; 7] = [1, 2, 3, 4, 5, 5, 5];
 /// Enough to see whether there is a second public zone of the same name.
-const ZONES: i32 = 10;
+const ZONES: &str = "10";
 
 /// A client with one challenge's credentials.
 #[derive(Debug)]
 pub(crate) struct Api {
     client: Client,
+    credentials: Credentials,
+    partition: Partition,
     origin: Origin,
+}
+
+/// Where the Route 53 of a partition is, and which region its requests are signed for.
+#[derive(Debug, PartialEq)]
+struct Partition {
+    endpoint: String,
+    region: String,
+}
+
+impl Partition {
+    fn of(region: &str, endpoints: &Endpoints) -> Self {
+        let (endpoint, signing) = match region.split('-').take(2).collect::<Vec<_>>()[..] {
+            ["cn", _] => ("https://route53.amazonaws.com.cn", "cn-northwest-1"),
+            ["us", "gov"] => ("https://route53.us-gov.amazonaws.com", "us-gov-west-1"),
+            _ => ("https://route53.amazonaws.com", "us-east-1"),
+        };
+        let endpoint = endpoints.route53.clone().unwrap_or_else(|| endpoint.to_owned());
+        Self { endpoint, region: signing.to_owned() }
+    }
 }
 
 impl Api {
@@ -42,7 +65,7 @@ impl Api {
         let mut builder = aws_sdk_route53::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(config.region().to_owned()))
-            .credentials_provider(credentials)
+            .credentials_provider(credentials.clone())
             .http_client(WasiHttpClientBuilder::new().build())
             .sleep_impl(WasiSleep)
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
@@ -50,7 +73,8 @@ impl Api {
             // It watches bodies from a second task, which a component has none of.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         builder.set_endpoint_url(endpoints.route53.clone());
-        Ok(Self { client: Client::from_conf(builder.build()), origin })
+        let partition = Partition::of(config.region(), endpoints);
+        Ok(Self { client: Client::from_conf(builder.build()), credentials, partition, origin })
     }
 
     /// Makes changes to a zone, all or none of them.
@@ -68,26 +92,23 @@ impl Api {
     /// The plain TXT record set of a name, if there is one: plain as in without a set identifier.
     pub(crate) async fn plain_set(&self, zone: &str, name: &str) -> Result<Option<ResourceRecordSet>, Failure> {
         let attempt = self.attempt("route53:ListResourceRecordSets", format!("arn:aws:route53:::hostedzone/{zone}"));
-        let sent = self
-            .client
-            .list_resource_record_sets()
-            .hosted_zone_id(zone)
-            .start_record_name(name)
-            .start_record_type(RrType::Txt)
-            .max_items(1)
-            .send()
-            .await;
-        let sets = sent.map_err(|error| failure::of(&error, &attempt))?.resource_record_sets;
-        Ok(sets.into_iter().find(|set| {
-            same_name(set.name(), name) && *set.r#type() == RrType::Txt && set.set_identifier().is_none()
-        }))
+        let query = encode(&[("name", name), ("type", "TXT"), ("maxitems", "1")]);
+        let answer = self.list(&format!("hostedzone/{zone}/rrset?{query}"), attempt).await?;
+        Ok(lists::plain_txt_set(&answer, name))
     }
 
     /// Hosted zones in the order of their names, from `name` on.
-    pub(crate) async fn zones_from(&self, name: &str) -> Result<Vec<HostedZone>, Failure> {
+    pub(crate) async fn zones_from(&self, name: &str) -> Result<Vec<Zone>, Failure> {
         let attempt = self.attempt("route53:ListHostedZonesByName", "*".to_owned());
-        let sent = self.client.list_hosted_zones_by_name().dns_name(name).max_items(ZONES).send().await;
-        Ok(sent.map_err(|error| failure::of(&error, &attempt))?.hosted_zones)
+        let query = encode(&[("dnsname", name), ("maxitems", ZONES)]);
+        let answer = self.list(&format!("hostedzonesbyname?{query}"), attempt).await?;
+        Ok(lists::zones(&answer))
+    }
+
+    async fn list(&self, path: &str, attempt: Attempt<'_>) -> Result<String, Failure> {
+        let Partition { endpoint, region } = &self.partition;
+        let signed = Some((&self.credentials, "route53", region.as_str()));
+        Query { form: None, url: format!("{endpoint}/2013-04-01/{path}"), signed, attempt }.send().await
     }
 
     /// Waits for a change to reach every name server of Route 53, for a while.
@@ -119,5 +140,19 @@ impl Api {
 
     fn attempt(&self, permission: &'static str, resource: String) -> Attempt<'_> {
         Attempt { permission, resource, origin: &self.origin }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_partition_has_its_route53() {
+        let of = |region| Partition::of(region, &Endpoints::default());
+        assert_eq!(of("eu-west-1").endpoint, "https://route53.amazonaws.com");
+        assert_eq!(of("us-east-2").region, "us-east-1");
+        assert_eq!(of("us-gov-east-1").region, "us-gov-west-1");
+        assert_eq!(of("cn-north-1").endpoint, "https://route53.amazonaws.com.cn");
     }
 }

@@ -93,7 +93,10 @@ mod tests {
         assert_eq!((config.role(), config.access_key_id()), (Some("arn:aws:iam::1:role/r"), Some("id")));
         assert_eq!(config.access_key_id_secret_ref.as_ref().map(|r| r.key.as_str()), Some("b"));
         assert_eq!(config.secret_access_key_secret_ref.as_ref().map(|r| r.key.as_str()), Some("d"));
-        assert_eq!(config.service_account().map(ServiceAccountRef::audiences), Some(vec!["sts.amazonaws.com".to_owned()]));
+        assert_eq!(
+            config.service_account().map(ServiceAccountRef::audiences),
+            Some(vec!["sts.amazonaws.com".to_owned()])
+        );
     }
 
     #[test]

@@ -12,23 +12,30 @@ use crate::sts::{self, Sts};
 pub(crate) fn resolve(config: &Config, ambient: bool, endpoints: &Endpoints) -> Result<(Credentials, Origin)> {
     let sts = Sts::new(config.region(), endpoints);
     if let Some(account) = config.service_account() {
-        let credentials = by_service_account(&sts, config, account)?;
-        return Ok((credentials, Origin(format!("the token of ServiceAccount {:?}", account.name))));
+        let origin = Origin(format!("the token of ServiceAccount {:?}", account.name));
+        return Ok((by_service_account(&sts, config, account, &origin)?, origin));
     }
     let (keys, origin) = by_keys(config, ambient)?;
     match config.role() {
         None => Ok((keys, origin)),
-        Some(role) => Ok((sts.assume_role(&keys, role, &origin)?, Origin(format!("role {role}, assumed with {}", origin.0)))),
+        Some(role) => {
+            Ok((sts.assume_role(&keys, role, &origin)?, Origin(format!("role {role}, assumed with {}", origin.0))))
+        }
     }
 }
 
-fn by_service_account(sts: &Sts, config: &Config, account: &ServiceAccountRef) -> Result<Credentials> {
+fn by_service_account(
+    sts: &Sts<'_>,
+    config: &Config,
+    account: &ServiceAccountRef,
+    origin: &Origin,
+) -> Result<Credentials> {
     let role = config.role().ok_or_else(|| {
         Error::config("route53.auth.kubernetes needs route53.role: the ARN of the role that trusts the ServiceAccount")
     })?;
     let token = kube::service_account_token(&account.name, &account.audiences())
         .context(format_args!("asking for a token of ServiceAccount {:?}", account.name))?;
-    sts.assume_role_with_web_identity(token.text()?, role, &account.name)
+    sts.assume_role_with_web_identity(token.text()?, role, origin)
 }
 
 fn by_keys(config: &Config, ambient: bool) -> Result<(Credentials, Origin)> {
@@ -41,10 +48,7 @@ fn by_keys(config: &Config, ambient: bool) -> Result<(Credentials, Origin)> {
     };
     let secret = read(secret_ref, "secretAccessKeySecretRef")?;
     let id = access_key_id(config, secret_ref)?;
-    let origin = Origin(format!(
-        "{} and Secret {:?}, key {:?}",
-        id.origin, secret_ref.name, secret_ref.key
-    ));
+    let origin = Origin(format!("{} and Secret {:?}, key {:?}", id.origin, secret_ref.name, secret_ref.key));
     Ok((sts::credentials(&id.value, secret.text()?, None), origin))
 }
 

@@ -42,6 +42,13 @@ impl Failure {
     }
 }
 
+/// A failure before AWS could say anything.
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { code: None, error }
+    }
+}
+
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         failure.error
@@ -104,9 +111,9 @@ pub(crate) fn meaning(code: Option<&str>, status: Option<u16>, message: &str, at
         _ if DENIED.contains(&code) => Error::auth(format!(
             "AWS denies {permission} on {resource} to {origin}: allow it in the IAM policy ({message})"
         )),
-        "InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidAccessKeyId" | "AuthFailure" => Error::auth(
-            format!("AWS does not know the access key: check its id in {origin} ({code}: {message})"),
-        ),
+        "InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidAccessKeyId" | "AuthFailure" => {
+            Error::auth(format!("AWS does not know the access key: check its id in {origin} ({code}: {message})"))
+        }
         "SignatureDoesNotMatch" | "IncompleteSignature" | "InvalidSignatureException" => Error::auth(format!(
             "the secret access key does not belong to the access key's id: check {origin} ({code}: {message})"
         )),

@@ -2,14 +2,18 @@
 //!
 //! [`config`] is the stanza, [`credentials`] makes keys of it (with [`sts`] for roles), [`zone`]
 //! finds the hosted zone, [`record`] says how a value is added and taken away and why so,
-//! [`api`] makes the calls, and [`failure`] says what each AWS error means to the host.
+//! [`api`] makes the calls (through [`query`] and [`lists`] where the SDK's own are too large), and
+//! [`failure`] says what each AWS error means to the host.
 
 mod api;
 mod config;
 mod credentials;
 mod failure;
+mod lists;
+mod query;
 mod record;
 mod sts;
+mod xml;
 mod zone;
 
 use serde::{Deserialize, Serialize};

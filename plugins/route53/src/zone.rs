@@ -1,9 +1,9 @@
 //! The hosted zone of a name, when the Issuer does not give its id.
 
-use aws_sdk_route53::types::HostedZone;
 use signet_solver::{Error, Result};
 
 use crate::api::Api;
+use crate::lists::Zone;
 
 /// The id of the public hosted zone of this name.
 ///
@@ -24,11 +24,9 @@ pub(crate) async fn find(api: &Api, name: &str) -> Result<String> {
 }
 
 /// The one public zone of this name; Route 53 answers with those that follow in the alphabet too.
-fn pick(zones: &[HostedZone], name: &str) -> Result<String> {
-    let private = |zone: &HostedZone| zone.config().is_some_and(|config| config.private_zone());
-    let same = |zone: &&HostedZone| same_name(zone.name(), name) && !private(zone);
-    let ids: Vec<&str> =
-        zones.iter().filter(same).map(|zone| zone.id().trim_start_matches("/hostedzone/")).collect();
+fn pick(zones: &[Zone], name: &str) -> Result<String> {
+    let same = |zone: &&Zone| same_name(&zone.name, name) && !zone.private;
+    let ids: Vec<&str> = zones.iter().filter(same).map(|zone| zone.id.as_str()).collect();
     match ids[..] {
         [id] => Ok(id.to_owned()),
         [] => Err(Error::not_found(format!(
@@ -48,29 +46,23 @@ pub(crate) fn same_name(one: &str, other: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_route53::types::HostedZoneConfig;
-
     use super::*;
 
-    fn zone(id: &str, name: &str, private: bool) -> HostedZone {
-        let config = HostedZoneConfig::builder().private_zone(private).build();
-        HostedZone::builder().id(id).name(name).caller_reference("r").config(config).build().unwrap()
+    fn zone(id: &str, name: &str, private: bool) -> Zone {
+        Zone { id: id.to_owned(), name: name.to_owned(), private }
     }
 
     #[test]
     fn takes_the_one_public_zone_of_that_name() {
-        let zones = [
-            zone("/hostedzone/Z1", "example.com.", true),
-            zone("/hostedzone/Z2", "Example.com.", false),
-            zone("/hostedzone/Z3", "example.org.", false),
-        ];
+        let zones =
+            [zone("Z1", "example.com.", true), zone("Z2", "Example.com.", false), zone("Z3", "example.org.", false)];
         assert_eq!(pick(&zones, "example.com."), Ok("Z2".to_owned()));
         assert!(matches!(pick(&zones[..1], "example.com."), Err(Error::NotFound(_))));
     }
 
     #[test]
     fn does_not_guess_between_two() {
-        let zones = [zone("/hostedzone/Z1", "example.com.", false), zone("/hostedzone/Z2", "example.com.", false)];
+        let zones = [zone("Z1", "example.com.", false), zone("Z2", "example.com.", false)];
         assert!(matches!(pick(&zones, "example.com."), Err(Error::Config(m)) if m.contains("Z1, Z2")));
     }
 }
