@@ -1,0 +1,29 @@
+# The entry point to this repository. A target is a line or two; what is longer is in hack/.
+.PHONY: setup build plugins test lint gen demo demo-down bench
+
+setup: ## Check the tools that are needed, and install what rustup can.
+	hack/setup
+
+build: ## The controller and the CLI, for this machine.
+	cargo build --locked --bins
+
+plugins: ## The solver components, as target/plugins/*.wasm.
+	hack/plugins
+
+test: setup plugins ## Every test, of the host and of the guests.
+	hack/test
+
+lint: setup ## Formatting and clippy; a warning fails.
+	hack/lint
+
+gen: ## The files that are made from the types.
+	hack/gen
+
+demo: plugins ## A cluster, a CA and a DNS of your own, left running.
+	hack/demo
+
+demo-down: ## Take the demo down.
+	hack/demo down
+
+bench: plugins ## Measure on this machine.
+	hack/bench
