@@ -7,6 +7,7 @@ zones are written to a file, which the lab's DNS server reads: so a change is se
 
 import json
 import os
+import re
 import sys
 import threading
 
@@ -17,6 +18,7 @@ from moto.moto_server.werkzeug_app import (
 )
 from moto.iam.models import iam_backends
 from moto.route53.models import route53_backends
+from moto.route53.responses import Route53
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
@@ -43,6 +45,24 @@ def write_zones():
         with open(ZONES + ".new", "w", encoding="utf-8") as file:
             json.dump(zones, file)
         os.replace(ZONES + ".new", ZONES)
+
+
+def resource_of(responses):
+    """The ARN that IAM compares with a policy's Resource: moto would take all for "*"."""
+    found = re.search(r"/(hostedzone|change)/([^/?]+)", responses.path)
+    return f"arn:aws:route53:::{found[1]}/{found[2]}" if found else "*"
+
+
+def call_action(responses, answer=Route53.call_action):
+    """Errors in the shape that Route 53 gives them; moto's hides the code from AWS clients."""
+    status, headers, body = answer(responses)
+    if isinstance(body, str):
+        body = body.replace("<Errors><Error>", "<Error>").replace("</Error></Errors>", "</Error>")
+    return status, headers, body
+
+
+Route53._determine_resource = resource_of
+Route53.call_action = call_action
 
 
 class Published:

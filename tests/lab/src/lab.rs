@@ -106,9 +106,9 @@ impl Lab {
         if leashed {
             command.arg("--leashed").stdin(Stdio::piped());
         } else {
-            command.stdin(Stdio::null());
+            command.stdin(Stdio::null()).stderr(Stdio::null());
         }
-        let mut supervisor = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let mut supervisor = command.stdout(Stdio::piped()).spawn()?;
         let output = supervisor.stdout.take().context("the supervisor has a standard output")?;
         let held = supervisor.stdin.take();
         let leash = leashed.then(|| Leash { supervisor, held });
@@ -163,6 +163,8 @@ impl Lab {
     /// The environment in which kubectl, helm and the like act on this lab.
     pub fn environment(&self) -> Vec<(String, String)> {
         let mut path = self.tools.path_entries();
+        // Where kubectl finds its plugin `signet`.
+        path.extend(build_folder());
         path.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
         let path = std::env::join_paths(path).expect("no folder has a colon in its name");
         let text = |path: PathBuf| path.display().to_string();

@@ -5,6 +5,8 @@
 //! under one supervisor ([`supervise`]), has a loopback address to itself, and is gone without a
 //! trace when whoever started it is.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
+
 mod acme;
 mod address;
 mod audit;
@@ -16,6 +18,7 @@ mod control_plane;
 mod controller;
 mod dns;
 mod eventually;
+mod folder;
 mod lab;
 mod pki;
 mod pod;

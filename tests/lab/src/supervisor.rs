@@ -6,7 +6,7 @@
 use std::fs;
 use std::io::Write;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use hickory_server::Server;
@@ -20,6 +20,7 @@ use tokio::sync::{Mutex, Notify};
 use crate::address::Claim;
 use crate::config::Config;
 use crate::control::{Reply, Request};
+use crate::folder::Folder;
 use crate::process::Processes;
 use crate::site::Site;
 use crate::tools::Tools;
@@ -30,18 +31,6 @@ use crate::{acme, cloud, control_plane, dns, pki, ready};
 pub(crate) enum Progress {
     Up(Site),
     Failed(String),
-}
-
-/// Owns the lab's directory: removed when dropped.
-struct Folder(Site);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0.dir);
-        // Goes only when this was the last lab.
-        let _ = fs::remove_dir(Site::root().join("claims"));
-        let _ = fs::remove_dir(Site::root());
-    }
 }
 
 /// Brings a lab up and stays with it until it is taken down.
@@ -66,8 +55,7 @@ async fn live_and_die(name: &str, config: &Config, leashed: bool) -> Result<()> 
     let claim = Claim::take(&Site::root())?;
     let dir = Site::root().join(name);
     let site = Site { name: name.to_owned(), address: claim.address, dir };
-    clear_remains(&site).await?;
-    let folder = Folder(site.clone());
+    let folder = Folder::create(&site)?;
     let processes = Mutex::new(Processes::new(site.clone()));
     let farewell = Farewell::default();
     let finish = tokio::select! {
@@ -95,9 +83,6 @@ async fn leash_dropped(leashed: bool) {
 }
 
 async fn live(site: &Site, config: &Config, processes: &Mutex<Processes>, farewell: &Farewell) -> Result<()> {
-    for part in ["logs", "pki"] {
-        fs::create_dir_all(site.path(part))?;
-    }
     let tools = Tools::ready()?;
     let _dns = bring_up(site, &tools, config, processes).await?;
     let listener = UnixListener::bind(site.control())?;
@@ -105,19 +90,6 @@ async fn live(site: &Site, config: &Config, processes: &Mutex<Processes>, farewe
     tell(&Progress::Up(site.clone()));
     serve(&listener, processes, farewell).await;
     Ok(())
-}
-
-/// Removes the directory that a lab of this name left when its supervisor was killed.
-async fn clear_remains(site: &Site) -> Result<()> {
-    if UnixStream::connect(site.control()).await.is_ok() {
-        bail!("a lab named {:?} is up already: take it down with `signet-lab down --name {}`", site.name, site.name);
-    }
-    match fs::remove_dir_all(&site.dir) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("could not clear {}", site.dir.display()))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Starts the parts together and waits for each; the DNS server lives as long as the result.

@@ -69,12 +69,13 @@ async fn the_world_answers_as_the_real_one_does() {
 
 async fn dns_serves_what_the_cloud_holds(lab: &Lab) {
     let zone = lab.create_hosted_zone("cloud.example").await.unwrap();
-    let policy = |action: &str| {
+    let policy = |zone: &str| {
+        let resource = format!("arn:aws:route53:::hostedzone/{zone}");
         json!({ "Version": "2012-10-17", "Statement": [
-        { "Effect": "Allow", "Action": action, "Resource": "*" }]})
+        { "Effect": "Allow", "Action": ["route53:ChangeResourceRecordSets"], "Resource": [resource] }]})
     };
-    let may = lab.create_iam_user("may", &policy("route53:ChangeResourceRecordSets")).await.unwrap();
-    let may_not = lab.create_iam_user("may-not", &policy("route53:ListHostedZones")).await.unwrap();
+    let may = lab.create_iam_user("may", &policy("*")).await.unwrap();
+    let may_not = lab.create_iam_user("may-not", &policy("ANOTHER")).await.unwrap();
     let name = "_acme-challenge.www.cloud.example";
 
     let refused = change(lab, "CREATE", &may_not, &zone, name, "refused").unwrap_err();
