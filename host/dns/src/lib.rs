@@ -1,1 +1,21 @@
-//! placeholder
+//! The edge to DNS: where a DNS-01 record belongs, and whether the world can see it.
+//!
+//! Recursive servers (the system's, or those that the operator named) answer where a name leads and which
+//! zone holds it. Whether a record is in place is asked of every authoritative server of that zone, without
+//! a cache in between. Each question goes over UDP, then TCP; each failure names the server that failed.
+
+mod config;
+mod error;
+mod exchange;
+mod propagation;
+mod recursive;
+#[cfg(test)]
+mod stub;
+mod zone;
+
+pub use config::{DnsConfig, nameservers};
+pub use error::Error;
+pub use hickory_proto::rr::RecordType;
+pub use propagation::{Propagation, ServerAnswer};
+pub use recursive::Dns;
+pub use zone::ChallengeRecord;

@@ -1,0 +1,93 @@
+//! One question to one server: over UDP, and over TCP when the answer was cut short or did not come.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use hickory_proto::op::{DnsRequestOptions, Message, Query, ResponseCode};
+use hickory_proto::rr::{Name, RecordType};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::tcp::TcpClientStream;
+use hickory_resolver::net::udp::UdpClientStream;
+use hickory_resolver::net::xfer::{DnsExchange, FirstAnswer};
+use hickory_resolver::net::{DnsHandle, NetError};
+
+/// For all the datagrams of one question, and again for its TCP connection.
+const TIMEOUT: Duration = Duration::from_millis(2500);
+const DATAGRAM_INTERVAL: Duration = Duration::from_millis(800);
+const DATAGRAM_RETRIES: u8 = 2;
+
+/// Asks `server`. Any response is an answer, whatever its code; an error is a phrase.
+pub(crate) async fn ask(
+    server: SocketAddr,
+    name: &Name,
+    kind: RecordType,
+    recurse: bool,
+) -> Result<Message, &'static str> {
+    let datagram = match over_udp(server, name, kind, recurse).await {
+        Ok(message) if !message.metadata.truncation => return Ok(message),
+        Ok(message) => Some(message),
+        Err(_) => None,
+    };
+    match (over_tcp(server, name, kind, recurse).await, datagram) {
+        (Ok(message), _) => Ok(message),
+        // Half an answer is better than none.
+        (Err(_), Some(message)) => Ok(message),
+        (Err(error), None) => Err(phrase(&error)),
+    }
+}
+
+/// How a response without the records that were asked for reads, after the name of its server.
+pub(crate) fn code_phrase(code: ResponseCode) -> String {
+    match code {
+        ResponseCode::NXDomain => "answered NXDOMAIN: the name does not exist".into(),
+        ResponseCode::ServFail => "answered SERVFAIL".into(),
+        ResponseCode::Refused => "answered REFUSED".into(),
+        code => format!("answered {}", code.to_str()),
+    }
+}
+
+async fn over_udp(server: SocketAddr, name: &Name, kind: RecordType, recurse: bool) -> Result<Message, NetError> {
+    let exchange = UdpClientStream::builder(server, TokioRuntimeProvider::default())
+        .with_timeout(Some(TIMEOUT))
+        .with_max_retries(DATAGRAM_RETRIES)
+        .exchange();
+    send(exchange, name, kind, recurse).await
+}
+
+async fn over_tcp(server: SocketAddr, name: &Name, kind: RecordType, recurse: bool) -> Result<Message, NetError> {
+    let connect = TcpClientStream::exchange(server, None, TIMEOUT, None, TokioRuntimeProvider::default());
+    let exchange = tokio::time::timeout(TIMEOUT, connect).await.map_err(|_| NetError::Timeout)??;
+    send(exchange, name, kind, recurse).await
+}
+
+async fn send(
+    exchange: DnsExchange<TokioRuntimeProvider>,
+    name: &Name,
+    kind: RecordType,
+    recurse: bool,
+) -> Result<Message, NetError> {
+    let mut options = DnsRequestOptions::default();
+    options.use_edns = true;
+    options.recursion_desired = recurse;
+    options.retry_interval = DATAGRAM_INTERVAL;
+    let answer = exchange.lookup(Query::query(name.clone(), kind), options).first_answer();
+    let response = tokio::time::timeout(TIMEOUT, answer).await.map_err(|_| NetError::Timeout)??;
+    Ok((*response).clone())
+}
+
+fn phrase(error: &NetError) -> &'static str {
+    match error {
+        NetError::Timeout => "did not answer in time",
+        NetError::Io(error) => match error.kind() {
+            ErrorKind::ConnectionRefused => "refused the connection: no DNS server listens there",
+            ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::AddrNotAvailable => {
+                "cannot be reached from here"
+            }
+            ErrorKind::TimedOut => "did not answer in time",
+            _ => "broke the connection",
+        },
+        NetError::Proto(_) => "sent an answer that is not DNS",
+        _ => "gave no usable answer",
+    }
+}
