@@ -120,7 +120,9 @@ pub(crate) fn canonical_host(host: &str) -> Result<String, AuthorityError> {
     }
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     let label_ok = |label: &str| {
-        !label.is_empty() && label.len() <= 63 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        !label.is_empty()
+            && label.len() <= 63
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
     let last_is_name = host.rsplit('.').next().is_some_and(|last| !last.starts_with(|c: char| c.is_ascii_digit()));
     if host.len() > 253 || !host.split('.').all(label_ok) || !last_is_name {

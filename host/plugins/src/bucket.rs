@@ -39,9 +39,8 @@ mod tests {
     fn refills_with_time_up_to_the_burst() {
         let bucket = Bucket::new(1, 2);
         let start = Instant::now();
-        let taken: Vec<bool> = [0, 0, 0, 1, 1, 10, 10, 10]
-            .map(|seconds| bucket.take_at(start + Duration::from_secs(seconds)))
-            .to_vec();
+        let taken: Vec<bool> =
+            [0, 0, 0, 1, 1, 10, 10, 10].map(|seconds| bucket.take_at(start + Duration::from_secs(seconds))).to_vec();
         assert_eq!(taken, [true, true, false, true, false, true, true, false]);
     }
 }

@@ -19,7 +19,8 @@ impl Registry {
     /// directory's; each file has its own outcome. Files that are gone are forgotten.
     pub async fn load_directory(&self, path: &Path) -> Result<Vec<(Origin, Result<Loaded, LoadError>)>, LoadError> {
         let owned = path.to_owned();
-        let sources = tokio::task::spawn_blocking(move || read_directory(&owned)).await.map_err(LoadError::Compile)??;
+        let sources =
+            tokio::task::spawn_blocking(move || read_directory(&owned)).await.map_err(LoadError::Compile)??;
         let mut outcomes = vec![];
         for (file, source) in sources {
             let origin = Origin::File(file);
@@ -64,9 +65,9 @@ fn read_file(dir: &Dir, file: &str) -> Result<PluginSource, LoadError> {
     }
     let beside = format!("{}.grants.yaml", file.trim_end_matches(".wasm"));
     let grants = match dir.read_to_string(&beside) {
-        Ok(text) => Some(serde_yaml::from_str(&text).map_err(|error| {
-            LoadError::Source(SourceError::ParseGrants(beside, error))
-        })?),
+        Ok(text) => Some(
+            serde_yaml::from_str(&text).map_err(|error| LoadError::Source(SourceError::ParseGrants(beside, error)))?,
+        ),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(LoadError::ReadFile(beside, error)),
     };

@@ -104,7 +104,9 @@ fn refused(host: &str, addresses: &[(std::net::IpAddr, &'static str)]) -> String
     let list: Vec<String> = addresses.iter().map(|(ip, kind)| format!("{ip}, {kind}")).collect();
     let (list, first) = (list.join("; "), addresses.first().map(|(ip, _)| IpNet::from(*ip).to_string()));
     let first = first.unwrap_or_default();
-    format!("{host} is at an address that plugins may not reach ({list}): add \"{first}\" to networks in its grants if it should")
+    format!(
+        "{host} is at an address that plugins may not reach ({list}): add \"{first}\" to networks in its grants if it should"
+    )
 }
 
 /// The body of a request or a response.
@@ -149,7 +151,10 @@ impl Egress {
         let (good, bad): (Vec<_>, Vec<_>) = found.into_iter().partition(|ip| address::judge(*ip, networks).is_ok());
         if good.is_empty() {
             let kind = |ip| (ip, address::judge(ip, networks).err().unwrap_or("special"));
-            return Err(EgressError::Refuse { host: target.host.clone(), addresses: bad.into_iter().map(kind).collect() });
+            return Err(EgressError::Refuse {
+                host: target.host.clone(),
+                addresses: bad.into_iter().map(kind).collect(),
+            });
         }
         match self.pool.proxies(target) {
             true => Ok(client::Route::Proxy),

@@ -201,7 +201,10 @@ mod tests {
         for (operator, expected) in [
             (json!({}), vec![Verb::Apply, Verb::Get]),
             (json!({ "kubernetes": [] }), vec![]),
-            (json!({ "kubernetes": [{ "apiVersion": "v1", "kind": "Service", "verbs": ["get", "delete"] }] }), vec![Verb::Get]),
+            (
+                json!({ "kubernetes": [{ "apiVersion": "v1", "kind": "Service", "verbs": ["get", "delete"] }] }),
+                vec![Verb::Get],
+            ),
             (json!({ "kubernetes": [{ "apiVersion": "v1", "kind": "Pod", "verbs": ["get"] }] }), vec![]),
             (json!({ "kubernetes": [{ "apiVersion": "v2", "kind": "Service", "verbs": ["get"] }] }), vec![]),
         ] {

@@ -10,8 +10,8 @@
 
 mod authority;
 mod backend;
-mod bindings;
 pub mod bench;
+mod bindings;
 mod bucket;
 mod cache;
 mod call;

@@ -103,7 +103,9 @@ pub enum ManifestError {
     #[error("parse the manifest")]
     Parse(#[source] serde_json::Error),
     /// The name can not be a stanza.
-    #[error("accept the manifest: name {0:?} must start with a letter, hold letters, digits and -, and be at most 63 long")]
+    #[error(
+        "accept the manifest: name {0:?} must start with a letter, hold letters, digits and -, and be at most 63 long"
+    )]
     AcceptName(String),
     /// The contract is one that this host does not speak.
     #[error("accept the manifest: it was built against {found:?}, and this host speaks {}", SUPPORTED_WIT.join(", "))]

@@ -96,7 +96,11 @@ pub(crate) struct Template {
 enum Kind {
     Fixed(Pattern),
     /// Text before the braces, the path of the field, text after.
-    Field { before: String, path: String, after: String },
+    Field {
+        before: String,
+        path: String,
+        after: String,
+    },
 }
 
 impl Template {
@@ -166,7 +170,6 @@ pub(crate) fn check_all(patterns: &[String]) -> Result<Vec<Template>, PatternErr
     patterns.iter().map(|pattern| Template::parse(pattern)).collect()
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,8 +215,21 @@ mod tests {
 
     #[test]
     fn refuses_what_means_too_much() {
-        for bad in ["*", "https://*", "api.test", "https://api.test/", "https://u@api.test", "https://*.*.test", "https://*.10.0.0.1",
-            "ftp://api.test", "{server}", "{config.}", "{config.a", "https://a{config.b}{config.c}", "https://*.{config.b}"] {
+        for bad in [
+            "*",
+            "https://*",
+            "api.test",
+            "https://api.test/",
+            "https://u@api.test",
+            "https://*.*.test",
+            "https://*.10.0.0.1",
+            "ftp://api.test",
+            "{server}",
+            "{config.}",
+            "{config.a",
+            "https://a{config.b}{config.c}",
+            "https://*.{config.b}",
+        ] {
             assert!(Template::parse(bad).is_err(), "{bad}");
         }
     }

@@ -49,7 +49,10 @@ pub struct Plugin {
 
 impl std::fmt::Debug for Plugin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Plugin").field("name", &self.manifest.name).field("digest", &self.digest).finish_non_exhaustive()
+        f.debug_struct("Plugin")
+            .field("name", &self.manifest.name)
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
     }
 }
 
@@ -205,11 +208,7 @@ pub(crate) fn new_state(
         table: state::table(),
         wasi,
         http: WasiHttpCtx::new(),
-        outgoing: Outgoing {
-            egress: engine.egress.clone(),
-            hosts: scope.hosts.clone(),
-            refusals: refusals.clone(),
-        },
+        outgoing: Outgoing { egress: engine.egress.clone(), hosts: scope.hosts.clone(), refusals: refusals.clone() },
         scope,
         backend,
         log,

@@ -251,9 +251,8 @@ impl Registry {
             let manifest = slot.plugin.as_ref().map(|plugin| plugin.manifest());
             let served = |kind: &ChallengeKind, name: &str| seen.insert((*kind, name.to_owned()));
             let mut served = served;
-            let active = manifest.is_some_and(|m| {
-                m.challenges.iter().fold(false, |active, kind| served(kind, &m.name) || active)
-            });
+            let active = manifest
+                .is_some_and(|m| m.challenges.iter().fold(false, |active, kind| served(kind, &m.name) || active));
             State {
                 origin: origin.clone(),
                 name: manifest.map(|m| m.name.clone()),
@@ -309,8 +308,8 @@ fn build(engine: Engine, config: &RegistryConfig, source: PluginSource, digest: 
     let manifest = Manifest::of_component(&wasm).map_err(LoadError::Manifest)?;
     let name = manifest.name.clone();
     let operator = config.grants.get(&name).or(beside.as_ref()).unwrap_or(&config.defaults);
-    let grants = grants::decide(&manifest, operator)
-        .map_err(|source| LoadError::ReadGrants { name: name.clone(), source })?;
+    let grants =
+        grants::decide(&manifest, operator).map_err(|source| LoadError::ReadGrants { name: name.clone(), source })?;
     let component = engine.compile(&wasm, &digest).map_err(LoadError::Engine)?;
     let linked = linker::link(&component, &manifest).map_err(LoadError::Link)?;
     Plugin::new(engine, manifest, digest, grants, linked).map_err(|error| LoadError::ReadSchema(name, error))

@@ -100,7 +100,8 @@ fn scope(host: &TestHost) -> Result<Scope, RunError> {
     };
     let operator = OperatorGrants { networks: host.networks.clone(), ..OperatorGrants::default() };
     let grants = grants::decide(&manifest, &operator).map_err(RunError::ReadHosts)?;
-    let challenge = Challenge::Http01 { host: "test".to_owned(), token: "test".to_owned(), key_authorization: String::new() };
+    let challenge =
+        Challenge::Http01 { host: "test".to_owned(), token: "test".to_owned(), key_authorization: String::new() };
     Ok(Scope::new(&grants, &config, &challenge, "test/test"))
 }
 

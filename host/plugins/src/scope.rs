@@ -48,7 +48,9 @@ impl Scope {
         }
         let allowed: Vec<String> = self.secrets.iter().map(|(name, key)| format!("{name}/{key}")).collect();
         let allowed = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
-        Err(format!("key {key:?} of Secret {name:?} is not named by a SecretRef field of the solver's config (allowed: {allowed})"))
+        Err(format!(
+            "key {key:?} of Secret {name:?} is not named by a SecretRef field of the solver's config (allowed: {allowed})"
+        ))
     }
 
     pub(crate) fn check_kind(&self, api_version: &str, kind: &str, verb: Verb) -> Result<(), String> {
@@ -56,7 +58,8 @@ impl Scope {
         if self.kubernetes.iter().filter(same).any(|grant| grant.verbs.contains(&verb)) {
             return Ok(());
         }
-        let shown = |grant: &KindGrant| format!("{:?} {} of {}", grant.verbs, grant.kind, grant.api_version).to_lowercase();
+        let shown =
+            |grant: &KindGrant| format!("{:?} {} of {}", grant.verbs, grant.kind, grant.api_version).to_lowercase();
         let allowed: Vec<String> = self.kubernetes.iter().map(shown).collect();
         let allowed = if allowed.is_empty() { "none".to_owned() } else { allowed.join("; ") };
         Err(format!("{verb:?} of {kind} ({api_version}) is not granted (allowed: {allowed})"))
@@ -65,9 +68,10 @@ impl Scope {
     /// A namespace may be written only when it is the Challenge's.
     pub(crate) fn check_namespace(&self, object: &Value) -> Result<(), String> {
         match object.pointer("/metadata/namespace").and_then(Value::as_str) {
-            Some(namespace) if namespace != self.namespace => {
-                Err(format!("metadata.namespace is {namespace:?}, and a solver handles objects in the Challenge's namespace {:?} only", self.namespace))
-            }
+            Some(namespace) if namespace != self.namespace => Err(format!(
+                "metadata.namespace is {namespace:?}, and a solver handles objects in the Challenge's namespace {:?} only",
+                self.namespace
+            )),
             _ => Ok(()),
         }
     }
@@ -152,9 +156,14 @@ mod tests {
             "list": [{ "tokenSecretRef": { "name": "t", "key": "token" } }],
             "notASecret": { "name": "x", "key": "y" },
         }));
-        for (name, key, expected) in
-            [("s", "secret", true), ("s", "id", true), ("t", "token", true), ("t", "id", false), ("x", "y", false), ("s", "token", false)]
-        {
+        for (name, key, expected) in [
+            ("s", "secret", true),
+            ("s", "id", true),
+            ("t", "token", true),
+            ("t", "id", false),
+            ("x", "y", false),
+            ("s", "token", false),
+        ] {
             assert_eq!(scope.check_secret(name, key).is_ok(), expected, "{name}/{key}");
         }
         let message = scope.check_secret("x", "y").unwrap_err();

@@ -34,7 +34,12 @@ impl Outgoing {
         let (scheme, authority) = (uri.scheme_str().unwrap_or_default(), uri.authority().map_or("", |a| a.as_str()));
         let target = match Target::parse(scheme, authority) {
             Ok(target) => target,
-            Err(error) => return refuse(format!("the address {:?}: {error}", after_userinfo(authority)), Error::HttpRequestUriInvalid),
+            Err(error) => {
+                return refuse(
+                    format!("the address {:?}: {error}", after_userinfo(authority)),
+                    Error::HttpRequestUriInvalid,
+                );
+            }
         };
         match self.hosts.check(&target) {
             Ok(()) => Ok(target),

@@ -41,7 +41,8 @@ pub(crate) struct CallLog {
 struct Written {
     lines: usize,
     dropped: usize,
-    last: String,
+    /// The last two errors: a panic is a place, and then a message.
+    last: [String; 2],
 }
 
 impl CallLog {
@@ -65,7 +66,10 @@ impl CallLog {
     /// crashes is often the cause.
     pub(crate) fn last_words(&self) -> String {
         let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        if written.last.is_empty() { String::new() } else { format!("; its last words: {}", written.last) }
+        match written.last.join(" ").trim() {
+            "" => String::new(),
+            words => format!("; its last words: {words}"),
+        }
     }
 
     fn line(&self, level: LogLevel, message: &str) {
@@ -84,7 +88,8 @@ impl CallLog {
     fn admit(&self, level: LogLevel, message: &str) -> bool {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         if level == LogLevel::Error {
-            message.clone_into(&mut written.last);
+            written.last.rotate_left(1);
+            message.clone_into(&mut written.last[1]);
         }
         let admitted = written.lines < self.limits.log_lines && self.bucket.take();
         match admitted {
@@ -184,7 +189,8 @@ struct Lines {
 impl Lines {
     fn line(&self, bytes: &[u8]) {
         let text = String::from_utf8_lossy(bytes);
-        if !text.trim().is_empty() {
+        // Advice that no one can follow here.
+        if !text.trim().is_empty() && !text.starts_with("note: run with `RUST_BACKTRACE") {
             self.log.line(self.level, text.trim_end());
         }
     }

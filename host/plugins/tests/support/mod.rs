@@ -1,6 +1,12 @@
 //! What the tests share: the guests, an engine with small limits, a backend in memory, a server.
 
-#![allow(dead_code, clippy::unwrap_used, reason = "each test program uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "each test program uses a part of it"
+)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
