@@ -124,7 +124,13 @@ impl Api {
                 return Ok(());
             }
             wstd::task::sleep(wstd::time::Duration::from_secs(seconds)).await;
-            let sent = self.client.get_change().id(change.id()).send().await;
+            // The SDK gives a GET no length, and the component's HTTP then sends an empty body in
+            // chunks: some servers refuse that, some close the connection with it unread.
+            let request = self.client.get_change().id(change.id()).customize();
+            let sent = request
+                .mutate_request(|request| drop(request.headers_mut().insert("content-length", "0")))
+                .send()
+                .await;
             match sent.map_err(|error| failure::of(&error, &attempt)) {
                 Ok(output) => status = output.change_info.map_or(ChangeStatus::Pending, |info| info.status),
                 Err(failure) if failure.is_denied() => {

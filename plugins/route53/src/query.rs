@@ -56,7 +56,9 @@ impl Query<'_> {
     fn request(&self) -> Result<Request<Body>> {
         let unfit = |error: &dyn std::fmt::Display| Error::config(format!("the request for {}: {error}", self.url));
         let body = self.form.clone().unwrap_or_default();
-        let mut request = Request::builder().method(self.method()).uri(&self.url);
+        // Without its length a body goes out in chunks, an empty one too: see `Api::wait_until_in_sync`.
+        let length = body.len().to_string();
+        let mut request = Request::builder().method(self.method()).uri(&self.url).header("content-length", length);
         if self.form.is_some() {
             request = request.header("content-type", FORM);
         }

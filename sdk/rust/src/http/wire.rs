@@ -27,11 +27,14 @@ pub(super) fn send(request: &Request) -> Result<Response, Error> {
         Err(error) => return Err(Error::Encode(serde::ser::Error::custom(error))),
     };
     let outgoing = head(request, body.len()).map_err(build)?;
-    let sink = outgoing.body().map_err(|()| build("its body was taken"))?;
+    // A body that is taken and left empty would go out in chunks, which servers do not expect of a
+    // GET; so it is taken only to be written to.
+    let sink = (!body.is_empty()).then(|| outgoing.body()).transpose();
+    let sink = sink.map_err(|()| build("its body was taken"))?;
     let options = options(request.timeout);
     let answer = outgoing_handler::handle(outgoing, Some(options)).map_err(|code| failed(&shown, &code))?;
     // A server that answers and closes before it has read everything is told by the answer.
-    let written = write(sink, body);
+    let written = sink.map_or(Ok(()), |sink| write(sink, body));
     answer.subscribe().block();
     let response = answer.get().and_then(Result::ok).ok_or_else(|| lost(&shown, "no answer came"))?;
     let response = response.map_err(|code| failed(&shown, &code))?;
