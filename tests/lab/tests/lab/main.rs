@@ -4,4 +4,5 @@
 
 mod chart;
 mod leash;
+mod validation;
 mod world;
