@@ -65,7 +65,8 @@ impl Query<'_> {
         for (name, value) in self.signature(&body)? {
             request = request.header(name, value);
         }
-        request.body(Body::from(body.into_bytes())).map_err(|error| unfit(&error))
+        let body = if self.form.is_some() { Body::from(body.into_bytes()) } else { nothing() };
+        request.body(body).map_err(|error| unfit(&error))
     }
 
     fn method(&self) -> &'static str {
@@ -94,6 +95,12 @@ impl Query<'_> {
         let (instructions, _) = signed.into_parts();
         Ok(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
+}
+
+/// No body. wstd writes even an empty `Vec` to the host's stream, and fails with a connection reset
+/// when the host, who knows from the length that nothing follows, has closed that already.
+fn nothing() -> Body {
+    Body::from_http_body(http_body_util::Empty::<&'static [u8]>::new())
 }
 
 /// Fields as `application/x-www-form-urlencoded`, for a body or a URL.
