@@ -1,0 +1,243 @@
+//! Challenge: show the proof, see it as the CA will, tell the CA, and clean up.
+//!
+//! Results of earlier actions live in [`Memory`] and go with the process. What must outlive it
+//! stands in the status, which is written late: a Challenge that is done within
+//! [`PROGRESS_GRACE`] costs one write. A process that finds a Challenge older than itself asks the
+//! CA first, shows the proof again (solvers are idempotent) and assumes that it must clean up.
+//!
+//! Calling solvers, looking whether a proof can be seen and talking to the CA belong to the edge.
+
+mod observed;
+#[cfg(test)]
+mod tests;
+
+pub use observed::{Check, Failure, Looked, Memory, Observed, Presented, Retry};
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use signet_api::{ChallengeStatus, State};
+
+use crate::acme::AuthorizationStatus;
+use crate::plan::{Event, Plan, Severity};
+
+/// What keeps a Challenge from going before its solver has cleaned up.
+pub const FINALIZER: &str = "acme.cert-manager.io/finalizer";
+/// How old a Challenge is before its progress is worth a write.
+pub const PROGRESS_GRACE: Duration = Duration::from_secs(2);
+const POLL: Duration = Duration::from_secs(1);
+const SLOT_RECHECK: Duration = Duration::from_secs(5);
+const CLEAN_UP_RETRY: Duration = Duration::from_secs(60);
+const FIRST_RECHECK: Duration = Duration::from_secs(10);
+const LONGEST_RECHECK: Duration = Duration::from_secs(300);
+
+/// Everything that a Challenge may need done. Each result goes into [`Memory`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Has the solver show the proof.
+    Present,
+    /// Looks whether the proof can be seen from here.
+    Check,
+    /// Tells the CA to look.
+    Accept,
+    /// Asks the CA how the authorization stands.
+    Poll,
+    /// Has the solver take the proof back. The receipt, in base64, is what `Present` returned.
+    CleanUp { receipt: Option<String> },
+    /// Lets the Challenge go.
+    RemoveFinalizer,
+}
+
+/// A plan for a Challenge.
+pub type ChallengePlan = Plan<Action, ChallengeStatus>;
+
+/// Decides what a Challenge needs now.
+pub fn decide(observed: &Observed, now: Timestamp) -> ChallengePlan {
+    if observed.deleting {
+        return release(observed, now);
+    }
+    match observed.status.state {
+        Some(State::Valid) => ChallengePlan::rest(),
+        Some(state) if state.is_final() => withdraw(observed, now),
+        _ if !observed.slot && !observed.status.processing => ChallengePlan::wait(SLOT_RECHECK),
+        _ => prove(observed, now),
+    }
+}
+
+/// A Challenge that is being deleted: clean up what may be there, then let it go.
+fn release(observed: &Observed, now: Timestamp) -> ChallengePlan {
+    if !observed.finalizer {
+        return ChallengePlan::rest();
+    }
+    match observed.maybe_presented() && !observed.memory.cleaned_up {
+        true => clean_up(observed, now),
+        false => act(Action::RemoveFinalizer),
+    }
+}
+
+/// A Challenge that failed: take the proof back at once.
+fn withdraw(observed: &Observed, now: Timestamp) -> ChallengePlan {
+    if !observed.status.presented {
+        return ChallengePlan::rest();
+    }
+    if !observed.memory.cleaned_up {
+        return clean_up(observed, now);
+    }
+    write(observed, ChallengeStatus { presented: false, receipt: None, ..observed.status.clone() })
+}
+
+/// Proofs are never left behind, so cleaning up goes on however it fails.
+fn clean_up(observed: &Observed, now: Timestamp) -> ChallengePlan {
+    let receipt = observed.receipt();
+    let Some(failure) = &observed.memory.clean_up_failure else {
+        return act(Action::CleanUp { receipt });
+    };
+    let wait = match failure.retry {
+        Retry::Later(wait) => remaining(failure.at, wait, now),
+        Retry::OnChange | Retry::Never => remaining(failure.at, CLEAN_UP_RETRY, now),
+    };
+    let Some(wait) = wait else { return act(Action::CleanUp { receipt }) };
+    let reason = format!(
+        "The proof for {} could not be cleaned up: {}. Signet tries again until it is gone",
+        observed.dns_name, failure.message
+    );
+    let plan = write(observed, ChallengeStatus { reason: Some(reason.clone()), ..observed.status.clone() });
+    let event = Event { severity: Severity::Warning, reason: "CleanUpError", message: reason };
+    let events = if plan.status.is_some() { vec![event] } else { Vec::new() };
+    ChallengePlan { events, requeue: Some(wait), ..plan }
+}
+
+/// The chain of steps, each of which relies on what memory holds of the one before.
+fn prove(observed: &Observed, now: Timestamp) -> ChallengePlan {
+    let memory = &observed.memory;
+    if let Some(failure) = &memory.failure {
+        match failure.retry {
+            Retry::Never => return finish(observed, State::Errored, failure.message.clone(), "Failed"),
+            Retry::OnChange => return progress(observed, Some(failure.message.clone()), None, now),
+            Retry::Later(wait) => {
+                if let Some(wait) = remaining(failure.at, wait, now) {
+                    return progress(observed, Some(failure.message.clone()), Some(wait), now);
+                }
+            }
+        }
+    }
+    match &memory.looked {
+        None if observed.is_older_than_process() => return act(Action::Poll),
+        Some(looked) if looked.status != AuthorizationStatus::Pending => return settle(observed, looked),
+        _ => {}
+    }
+    if memory.presented.is_none() {
+        return step(observed, Action::Present, now);
+    }
+    match &memory.check {
+        Some(Check::Passed) => ask(observed, now),
+        None => step(observed, Action::Check, now),
+        Some(Check::Failed { attempts, message, at }) => match remaining(*at, recheck_after(*attempts), now) {
+            None => step(observed, Action::Check, now),
+            Some(wait) => {
+                let every = recheck_after(*attempts).as_secs();
+                let reason = format!(
+                    "{} does not show the proof yet: {message}. Signet looks again {every} s after each look",
+                    observed.dns_name
+                );
+                progress(observed, Some(reason), Some(wait), now)
+            }
+        },
+    }
+}
+
+/// The proof can be seen: have the CA look, and ask what it found.
+fn ask(observed: &Observed, now: Timestamp) -> ChallengePlan {
+    let looked = observed.memory.looked.as_ref();
+    let started = looked.is_some_and(|looked| looked.validating);
+    let Some(since) = observed.memory.accepted.or(looked.filter(|_| started).map(|looked| looked.at)) else {
+        return step(observed, Action::Accept, now);
+    };
+    let Some(looked) = looked.filter(|looked| looked.at >= since) else {
+        return step(observed, Action::Poll, now);
+    };
+    match remaining(looked.at, looked.retry_after.unwrap_or(POLL), now) {
+        None => step(observed, Action::Poll, now),
+        Some(wait) => progress(observed, None, Some(wait), now),
+    }
+}
+
+/// What the CA has decided.
+fn settle(observed: &Observed, looked: &Looked) -> ChallengePlan {
+    let name = &observed.dns_name;
+    let problem = looked.problem.as_deref().unwrap_or("it gave no reason");
+    match looked.status {
+        AuthorizationStatus::Valid => finish(observed, State::Valid, format!("{name} is proven"), "DomainVerified"),
+        AuthorizationStatus::Expired => {
+            finish(observed, State::Expired, format!("The CA's authorization for {name} expired"), "Failed")
+        }
+        _ => finish(
+            observed,
+            State::Invalid,
+            format!("The CA does not accept the proof for {name}: {problem}"),
+            "Failed",
+        ),
+    }
+}
+
+/// Writes a final state, at once.
+fn finish(observed: &Observed, state: State, reason: String, event: &'static str) -> ChallengePlan {
+    let severity = if state == State::Valid { Severity::Normal } else { Severity::Warning };
+    let status = ChallengeStatus {
+        processing: false,
+        presented: observed.maybe_presented(),
+        state: Some(state),
+        reason: Some(reason.clone()),
+        ..observed.progress_status()
+    };
+    let events = vec![Event { severity, reason: event, message: reason }];
+    ChallengePlan { events, ..write(observed, status) }
+}
+
+/// A step to take now. How far it is gets written beside it only where it takes long.
+fn step(observed: &Observed, action: Action, now: Timestamp) -> ChallengePlan {
+    let plan = progress(observed, observed.status.reason.clone(), None, now);
+    ChallengePlan { actions: vec![action], requeue: None, ..plan }
+}
+
+/// Waits, and writes how far it is once the Challenge is old enough for that.
+fn progress(observed: &Observed, reason: Option<String>, wait: Option<Duration>, now: Timestamp) -> ChallengePlan {
+    let status = ChallengeStatus { reason, ..observed.progress_status() };
+    match remaining(observed.created, PROGRESS_GRACE, now) {
+        None => ChallengePlan { requeue: wait, ..write(observed, status) },
+        Some(grace) => ChallengePlan::wait(wait.map_or(grace, |wait| wait.min(grace))),
+    }
+}
+
+fn act(action: Action) -> ChallengePlan {
+    ChallengePlan { actions: vec![action], ..ChallengePlan::rest() }
+}
+
+fn write(observed: &Observed, status: ChallengeStatus) -> ChallengePlan {
+    ChallengePlan { status: (status != observed.status).then_some(status), ..ChallengePlan::rest() }
+}
+
+fn recheck_after(attempts: u32) -> Duration {
+    (FIRST_RECHECK * 2_u32.pow(attempts.saturating_sub(1).min(5))).min(LONGEST_RECHECK)
+}
+
+/// What is left at `now` of a wait that began at `since`; none when it is over.
+pub(crate) fn remaining(since: Timestamp, wait: Duration, now: Timestamp) -> Option<Duration> {
+    let elapsed = Duration::try_from(now.duration_since(since)).unwrap_or_default();
+    wait.checked_sub(elapsed).filter(|left| !left.is_zero())
+}
+
+impl Observed {
+    fn progress_status(&self) -> ChallengeStatus {
+        let presented = self.memory.presented.as_ref();
+        ChallengeStatus {
+            processing: true,
+            presented: self.status.presented || presented.is_some(),
+            presented_at: self.status.presented_at.clone().or(presented.map(|presented| Time(presented.at))),
+            receipt: self.receipt(),
+            state: Some(State::Pending),
+            reason: None,
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What a decision about a Challenge is made from.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use signet_api::ChallengeStatus;
+
+use crate::acme::AuthorizationStatus;
+
+/// One Challenge, and what this process knows of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observed {
+    /// The name to prove.
+    pub dns_name: String,
+    pub created: Timestamp,
+    pub deleting: bool,
+    pub finalizer: bool,
+    pub status: ChallengeStatus,
+    /// Whether the limit on concurrent Challenges admits this one.
+    pub slot: bool,
+    /// When this process began to take decisions: memory is complete for what was created later.
+    pub process_started: Timestamp,
+    pub memory: Memory,
+}
+
+/// Results of earlier actions, lost with the process.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Memory {
+    /// Whether `Present` was begun, whatever came of it.
+    pub tried: bool,
+    pub presented: Option<Presented>,
+    pub check: Option<Check>,
+    /// When the CA was told to look.
+    pub accepted: Option<Timestamp>,
+    pub looked: Option<Looked>,
+    /// Why the last step failed. The edge forgets it when a step succeeds or the issuer changes.
+    pub failure: Option<Failure>,
+    pub clean_up_failure: Option<Failure>,
+    pub cleaned_up: bool,
+}
+
+/// What `Present` returned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presented {
+    pub at: Timestamp,
+    /// In base64.
+    pub receipt: Option<String>,
+}
+
+/// What `Check` saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Check {
+    Passed,
+    /// How often it failed in a row, what answered, and when.
+    Failed {
+        attempts: u32,
+        message: String,
+        at: Timestamp,
+    },
+}
+
+/// What `Poll` was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Looked {
+    pub at: Timestamp,
+    pub status: AuthorizationStatus,
+    /// Whether the CA has been told already to look at this challenge: it is no longer `pending`.
+    pub validating: bool,
+    pub problem: Option<String>,
+    pub retry_after: Option<Duration>,
+}
+
+/// A step that did not work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// One word for programs.
+    pub reason: String,
+    /// What was attempted and what answered, for people.
+    pub message: String,
+    pub retry: Retry,
+    pub at: Timestamp,
+}
+
+/// Whether trying again can help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// After this long.
+    Later(Duration),
+    /// When the issuer has changed.
+    OnChange,
+    /// It can not.
+    Never,
+}
+
+impl Observed {
+    /// Whether an earlier process may have worked on it and left no mark.
+    pub fn is_older_than_process(&self) -> bool {
+        self.created < self.process_started
+    }
+
+    /// Whether something may be there to clean up.
+    pub fn maybe_presented(&self) -> bool {
+        let undecided = !self.status.state.is_some_and(|state| state.is_final());
+        let forgotten = undecided && (self.status.processing || self.is_older_than_process());
+        self.status.presented || self.memory.tried || self.memory.presented.is_some() || forgotten
+    }
+
+    pub(super) fn receipt(&self) -> Option<String> {
+        let presented = self.memory.presented.as_ref();
+        presented.and_then(|presented| presented.receipt.clone()).or_else(|| self.status.receipt.clone())
+    }
+}

@@ -1,0 +1,86 @@
+//! Tables for a Challenge; the whole way, cut off anywhere, is in the tests of the Order.
+
+use super::*;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+fn fresh() -> Observed {
+    Observed {
+        dns_name: "a.test".into(),
+        created: at(0),
+        deleting: false,
+        finalizer: true,
+        status: ChallengeStatus::default(),
+        slot: true,
+        process_started: at(0),
+        memory: Memory::default(),
+    }
+}
+
+fn failure(retry: Retry) -> Option<Failure> {
+    Some(Failure { reason: "Auth".into(), message: "no such key".into(), retry, at: at(0) })
+}
+
+#[test]
+fn without_a_slot_it_waits() {
+    let plan = decide(&Observed { slot: false, ..fresh() }, at(9));
+    assert!(plan.is_converged() && plan.requeue.is_some());
+}
+
+#[test]
+fn a_failed_check_is_told_once_it_lasts() {
+    let mut one = fresh();
+    one.memory.presented = Some(Presented { at: at(0), receipt: None });
+    one.memory.check = Some(Check::Failed { attempts: 1, message: "404".into(), at: at(0) });
+    assert_eq!(decide(&one, at(1)), ChallengePlan::wait(Duration::from_secs(1)));
+    let plan = decide(&one, at(3));
+    one.status = plan.status.unwrap();
+    assert!(one.status.reason.as_ref().unwrap().contains("404") && one.status.presented);
+    assert_eq!(decide(&one, at(3)), ChallengePlan::wait(Duration::from_secs(7)));
+    assert_eq!(decide(&one, at(10)).actions, [Action::Check]);
+}
+
+#[test]
+fn failures_of_the_solver_follow_their_hint() {
+    let with = |retry| Observed { memory: Memory { failure: failure(retry), ..Memory::default() }, ..fresh() };
+    assert_eq!(decide(&with(Retry::Never), at(0)).status.unwrap().state, Some(State::Errored));
+    assert_eq!(decide(&with(Retry::OnChange), at(9)).requeue, None);
+    assert_eq!(decide(&with(Retry::Later(Duration::from_secs(30))), at(9)).requeue, Some(Duration::from_secs(21)));
+    assert_eq!(decide(&with(Retry::Later(Duration::from_secs(30))), at(30)).actions, [Action::Present]);
+}
+
+#[test]
+fn a_refused_proof_is_taken_back_at_once() {
+    let mut one = fresh();
+    one.memory.presented = Some(Presented { at: at(0), receipt: Some("cg==".into()) });
+    one.memory.looked = Some(Looked {
+        at: at(1),
+        status: AuthorizationStatus::Invalid,
+        validating: true,
+        problem: Some("wrong answer".into()),
+        retry_after: None,
+    });
+    one.status = decide(&one, at(1)).status.unwrap();
+    assert_eq!((one.status.state, one.status.presented), (Some(State::Invalid), true));
+    assert_eq!(decide(&one, at(1)).actions, [Action::CleanUp { receipt: Some("cg==".into()) }]);
+    one.memory.cleaned_up = true;
+    one.status = decide(&one, at(1)).status.unwrap();
+    assert!(!one.status.presented && decide(&one, at(1)).is_converged());
+}
+
+#[test]
+fn what_may_be_shown_is_cleaned_up_before_it_goes() {
+    let mut one = Observed { deleting: true, ..fresh() };
+    assert_eq!(decide(&one, at(0)).actions, [Action::RemoveFinalizer]);
+    one.process_started = at(1);
+    assert_eq!(decide(&one, at(1)).actions, [Action::CleanUp { receipt: None }]);
+    one.memory.clean_up_failure = failure(Retry::Never);
+    let plan = decide(&one, at(1));
+    assert_eq!((plan.events.len(), plan.events[0].reason), (1, "CleanUpError"));
+    one.status = plan.status.unwrap();
+    assert!(decide(&one, at(1)).is_converged());
+    one.memory.cleaned_up = true;
+    assert_eq!(decide(&one, at(1)).actions, [Action::RemoveFinalizer]);
+}
