@@ -10,6 +10,7 @@
 //! that replace an admission webhook.
 
 #![warn(missing_docs)]
+#![expect(clippy::duplicated_attributes, reason = "printer columns of kube's derive share words")]
 
 pub mod certificate;
 pub mod certificaterequest;

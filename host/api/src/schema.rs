@@ -93,7 +93,7 @@ pub(crate) fn at<'a>(root: &'a mut JSONSchemaProps, path: &str) -> &'a mut JSONS
             .as_mut()
             .and_then(|properties| properties.get_mut(name))
             .expect("the path names a property of the schema");
-        for kind in step[name.len()..].as_bytes().chunks(2) {
+        for kind in step.as_bytes()[name.len()..].chunks(2) {
             below = inner(below, kind);
         }
         below
