@@ -44,3 +44,22 @@ fn alternate(link: &str) -> Option<String> {
     });
     alternate.then(|| url.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_alternate_links_and_no_others() {
+        let table = [
+            (r#"<https://ca.example/c/1>;rel="alternate""#, Some("https://ca.example/c/1")),
+            (r#"<https://ca.example/c/1>; title=x; REL=Alternate"#, Some("https://ca.example/c/1")),
+            (r#"<https://ca.example/directory>;rel="index""#, None),
+            (r#"https://ca.example/c/1;rel="alternate""#, None),
+            ("", None),
+        ];
+        for (link, url) in table {
+            assert_eq!(alternate(link).as_deref(), url, "{link}");
+        }
+    }
+}

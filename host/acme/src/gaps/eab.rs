@@ -88,3 +88,27 @@ struct Header<'a> {
     kid: &'a str,
     url: &'a str,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_secret_as_people_store_it() {
+        let key = [0xfb, 0xff, 0x00, 0x10];
+        for text in ["-_8AEA", "-_8AEA==", "+/8AEA==", " -_8AEA\n"] {
+            let eab = Eab::new("id", text.as_bytes(), MacAlgorithm::Hs256).expect(text);
+            assert_eq!(eab.mac_key, key, "{text:?}");
+        }
+        for (text, why) in [("", "it is empty"), ("a b", "it is not base64url")] {
+            let error = Eab::new("id", text.as_bytes(), MacAlgorithm::Hs256).expect_err(why);
+            assert!(error.to_string().ends_with(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let eab = Eab::new("id", b"-_8AEA", MacAlgorithm::Hs384).expect("a binding");
+        assert_eq!(format!("{eab:?}"), r#"Eab { key_id: "id", algorithm: Hs384, .. }"#);
+    }
+}

@@ -52,3 +52,56 @@ pub(crate) fn seal(
     let signature = BASE64_URL_SAFE_NO_PAD.encode(sign(format!("{protected}.{payload}").as_bytes())?);
     Ok(Jws { protected, payload, signature })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The key of RFC 8037, appendix A.1.
+    pub(crate) fn rfc8037() -> AccountKey {
+        let mut der = vec![0x30, 0x2e, 0x02, 0x01, 0, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+        der.extend(BASE64_URL_SAFE_NO_PAD.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").expect("base64url"));
+        AccountKey::from_pem(&pem::encode(&pem::Pem::new("PRIVATE KEY", der))).expect("an Ed25519 key")
+    }
+
+    #[derive(Serialize)]
+    struct OnlyAlgorithm {
+        alg: &'static str,
+    }
+
+    #[test]
+    fn signs_as_rfc_8037_does() {
+        let key = rfc8037();
+        assert_eq!(key.thumbprint(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        let jws = seal(&OnlyAlgorithm { alg: key.algorithm() }, "Example of Ed25519 signing", |m| key.sign(m))
+            .expect("a signature");
+        assert_eq!(jws.protected, "eyJhbGciOiJFZERTQSJ9");
+        assert_eq!(jws.payload, "RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc");
+        assert_eq!(
+            jws.signature,
+            "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
+        );
+    }
+
+    /// A CA refuses a request that names its key in both ways, or in none (RFC 8555, section 6.2).
+    #[test]
+    fn names_the_signer_in_one_way() {
+        let key = rfc8037();
+        let header = |signer| {
+            let jws = sign(signer, "n", "https://ca.example/x", "").expect("a signature");
+            assert_eq!(jws.payload, "");
+            String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(jws.protected).expect("base64url")).expect("JSON")
+        };
+        assert_eq!(
+            header(Signer::Account(&key, "https://ca.example/1")),
+            r#"{"alg":"EdDSA","kid":"https://ca.example/1","nonce":"n","url":"https://ca.example/x"}"#
+        );
+        assert_eq!(
+            header(Signer::Key(&key)),
+            concat!(
+                r#"{"alg":"EdDSA","jwk":{"crv":"Ed25519","kty":"OKP","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},"#,
+                r#""nonce":"n","url":"https://ca.example/x"}"#
+            )
+        );
+    }
+}

@@ -157,3 +157,76 @@ fn public_jwk(pair: &Pair) -> Jwk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::signature::{
+        ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, RSA_PKCS1_2048_8192_SHA256,
+        UnparsedPublicKey, VerificationAlgorithm,
+    };
+
+    use super::*;
+
+    const RSA: &str = "lLB-SWg-J7yYbVFOfXT4qBC9vO3Mpn8EtAhbz8_262A";
+    const P256: &str = "gWB5XuVLJ0KHykT6jatXF3pmnMVLSAmHp0cuAPvGY5A";
+    const P384: &str = "fy49dSfSeiwRZiz_6ibYVKQ64JBZ-Gqxx4E4sXSpmJM";
+    const P521: &str = "kbJAS83hWuySNAZeGDIEDxyYOcYYuZzRGiDLBxhgdNU";
+
+    fn public_key(key: &AccountKey) -> &[u8] {
+        match &key.0.pair {
+            Pair::Ecdsa(pair, _) => pair.public_key().as_ref(),
+            Pair::Rsa(pair) => pair.public_key().as_ref(),
+            Pair::Ed25519(pair) => pair.public_key().as_ref(),
+        }
+    }
+
+    /// The thumbprints were computed by other programs from the same files.
+    #[test]
+    fn reads_every_form_and_signs_as_it_says() {
+        let table: [(&str, &str, &str, &dyn VerificationAlgorithm); 6] = [
+            (include_str!("keys/rsa-pkcs1.pem"), RSA, "RS256", &RSA_PKCS1_2048_8192_SHA256),
+            (include_str!("keys/rsa-pkcs8.pem"), RSA, "RS256", &RSA_PKCS1_2048_8192_SHA256),
+            (include_str!("keys/p256-sec1.pem"), P256, "ES256", &ECDSA_P256_SHA256_FIXED),
+            (include_str!("keys/p256-pkcs8.pem"), P256, "ES256", &ECDSA_P256_SHA256_FIXED),
+            (include_str!("keys/p384-sec1.pem"), P384, "ES384", &ECDSA_P384_SHA384_FIXED),
+            (include_str!("keys/p521-sec1.pem"), P521, "ES512", &ECDSA_P521_SHA512_FIXED),
+        ];
+        for (text, thumbprint, algorithm, verify) in table {
+            let key = AccountKey::from_pem(text).expect(algorithm);
+            assert_eq!((key.thumbprint(), key.algorithm()), (thumbprint, algorithm));
+            let signature = key.sign(b"message").expect(algorithm);
+            UnparsedPublicKey::new(verify, public_key(&key)).verify(b"message", &signature).expect(algorithm);
+        }
+    }
+
+    #[test]
+    fn what_it_makes_it_can_read() {
+        let (made, text) = AccountKey::generate().expect("a key");
+        let read = AccountKey::from_pem(&text).expect("the key again");
+        assert_eq!((read.thumbprint(), read.algorithm()), (made.thumbprint(), "ES256"));
+    }
+
+    #[test]
+    fn says_why_a_key_will_not_do() {
+        let kinds = "it is none of RSA (2048 to 8192 bits), ECDSA (P-256, P-384, P-521) or Ed25519";
+        let table = [
+            ("", "it holds no PEM block with a private key"),
+            (
+                "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----",
+                "it holds no PEM block with a private key",
+            ),
+            ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", kinds),
+            (include_str!("keys/rsa-1024.pem"), kinds),
+        ];
+        for (text, why) in table {
+            let error = AccountKey::from_pem(text).expect_err(why);
+            assert_eq!(error.to_string(), format!("could not read the account key: {why}"));
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let key = AccountKey::from_pem(include_str!("keys/p256-sec1.pem")).expect("a key");
+        assert_eq!(format!("{key:?}"), format!("AccountKey(ES256 {P256})"));
+    }
+}
