@@ -249,10 +249,12 @@ impl Registry {
         let mut seen = std::collections::BTreeSet::new();
         let state = |(origin, slot): (&Origin, &Slot)| {
             let manifest = slot.plugin.as_ref().map(|plugin| plugin.manifest());
-            let served = |kind: &ChallengeKind, name: &str| seen.insert((*kind, name.to_owned()));
-            let mut served = served;
-            let active = manifest
-                .is_some_and(|m| m.challenges.iter().fold(false, |active, kind| served(kind, &m.name) || active));
+            // Sources come in the order of precedence: the first to solve a kind under a name does.
+            let mut first = |m: &Manifest| {
+                let new = m.challenges.iter().filter(|kind| seen.insert((**kind, m.name.clone())));
+                new.count() > 0
+            };
+            let active = manifest.is_some_and(&mut first);
             State {
                 origin: origin.clone(),
                 name: manifest.map(|m| m.name.clone()),
