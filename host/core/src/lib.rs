@@ -4,3 +4,9 @@
 //! its manifest lists none. What it is given is data; what it returns is data.
 
 pub mod acme;
+pub mod certificate;
+pub mod challenge;
+pub mod digest;
+pub mod order;
+pub mod pki;
+pub mod plan;

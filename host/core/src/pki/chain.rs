@@ -41,7 +41,8 @@ impl Chain {
 
     fn of(mut links: Vec<Link>) -> Self {
         let leaf = links.first().expect("a chain has a leaf").facts.clone();
-        let ca_pem = links.last().filter(|last| last.facts.is_self_issued()).map(|last| to_pem("CERTIFICATE", &last.der));
+        let ca_pem =
+            links.last().filter(|last| last.facts.is_self_issued()).map(|last| to_pem("CERTIFICATE", &last.der));
         if ca_pem.is_some() && links.len() > 1 {
             links.pop();
         }
@@ -52,9 +53,8 @@ impl Chain {
 
 /// Puts the leaf first and each issuer after what it issued.
 fn sort(mut links: Vec<Link>) -> Result<Vec<Link>, PkiError> {
-    let issued_another = |link: &Link| {
-        links.iter().any(|other| other.der != link.der && other.facts.issuer == link.facts.subject)
-    };
+    let issued_another =
+        |link: &Link| links.iter().any(|other| other.der != link.der && other.facts.issuer == link.facts.subject);
     let first = links.iter().position(|link| !issued_another(link)).unwrap_or(0);
     let mut sorted = vec![links.remove(first)];
     while let Some(at) = links.iter().position(|link| sorted.last().is_some_and(|last| issued(link, last))) {

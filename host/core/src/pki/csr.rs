@@ -50,8 +50,7 @@ impl Csr {
 
     fn from_der(der: Vec<u8>) -> Result<Self, PkiError> {
         let failed = |reason| PkiError::Decode { what: "certificate signing request", reason };
-        let (rest, request) =
-            X509CertificationRequest::from_der(&der).map_err(|error| failed(error.to_string()))?;
+        let (rest, request) = X509CertificationRequest::from_der(&der).map_err(|error| failed(error.to_string()))?;
         if !rest.is_empty() {
             return Err(failed(format!("{} bytes follow it", rest.len())));
         }

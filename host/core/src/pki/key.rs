@@ -36,7 +36,10 @@ impl PublicKeyFacts {
     /// Reads a SubjectPublicKeyInfo in DER; none when it is not one.
     pub fn from_der(spki_der: &[u8]) -> Option<Self> {
         use x509_parser::prelude::FromDer;
-        SubjectPublicKeyInfo::from_der(spki_der).ok().filter(|(rest, _)| rest.is_empty()).map(|(_, spki)| Self::of(&spki))
+        SubjectPublicKeyInfo::from_der(spki_der)
+            .ok()
+            .filter(|(rest, _)| rest.is_empty())
+            .map(|(_, spki)| Self::of(&spki))
     }
 }
 

@@ -54,7 +54,11 @@ impl Names {
             ips: unique(&spec.ip_addresses, Clone::clone).iter().filter_map(|ip| ip.parse().ok()).collect(),
             uris: unique(&spec.uris, Clone::clone),
             emails: unique(&spec.email_addresses, Clone::clone),
-            others: spec.other_names.iter().filter_map(|name| Some((name.oid.clone()?, name.utf8_value.clone()?))).collect(),
+            others: spec
+                .other_names
+                .iter()
+                .filter_map(|name| Some((name.oid.clone()?, name.utf8_value.clone()?)))
+                .collect(),
         };
         match spec.common_name.as_deref().filter(|_| !spec.is_ca).map(identify) {
             Some(Identity::Dns(name)) if !names.has_dns(name) => names.dns.insert(0, name.to_owned()),
@@ -81,12 +85,13 @@ impl Names {
         let text = |names: &[String]| names.iter().cloned().collect::<BTreeSet<_>>();
         let dns = |names: &[String]| {
             let lower: BTreeSet<_> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
-            lower.into_iter().filter(|name| !common_name.is_some_and(|cn| cn.eq_ignore_ascii_case(name))).collect::<Vec<_>>()
+            lower
+                .into_iter()
+                .filter(|name| !common_name.is_some_and(|cn| cn.eq_ignore_ascii_case(name)))
+                .collect::<Vec<_>>()
         };
         let common_ip = common_name.and_then(|name| name.parse::<IpAddr>().ok());
-        let ips = |names: &[IpAddr]| {
-            names.iter().copied().filter(|ip| Some(*ip) != common_ip).collect::<BTreeSet<_>>()
-        };
+        let ips = |names: &[IpAddr]| names.iter().copied().filter(|ip| Some(*ip) != common_ip).collect::<BTreeSet<_>>();
         let others = |names: &[(String, String)]| names.iter().cloned().collect::<BTreeSet<_>>();
         [
             ("spec.dnsNames", dns(&self.dns) == dns(&other.dns)),

@@ -64,7 +64,10 @@ fn names(errors: &mut Errors, spec: &CertificateSpec) {
     errors.each("spec.emailAddresses", &spec.email_addresses, is_email, "an email address in ASCII");
     for (index, name) in spec.other_names.iter().enumerate() {
         if !name.oid.as_deref().is_some_and(is_oid) {
-            errors.add(format!("spec.otherNames[{index}].oid"), "must be an object identifier in dots, such as 1.3.6.1.4.1.311.20.2.3");
+            errors.add(
+                format!("spec.otherNames[{index}].oid"),
+                "must be an object identifier in dots, such as 1.3.6.1.4.1.311.20.2.3",
+            );
         }
         if name.utf8_value.as_deref().unwrap_or_default().is_empty() {
             errors.add(format!("spec.otherNames[{index}].utf8Value"), "must be set");
@@ -149,7 +152,8 @@ fn is_cidr(text: &str) -> bool {
 
 /// Whether a text is an object identifier in dots that DER can hold.
 pub(super) fn is_oid(text: &str) -> bool {
-    let arcs: Option<Vec<u64>> = text.split('.').map(|arc| arc.parse().ok().filter(|_| !arc.starts_with('+'))).collect();
+    let arcs: Option<Vec<u64>> =
+        text.split('.').map(|arc| arc.parse().ok().filter(|_| !arc.starts_with('+'))).collect();
     match arcs.as_deref() {
         Some([first @ 0..=1, second, ..]) => *first <= 1 && *second < 40,
         Some([2, second, ..]) => *second < u64::MAX - 80,

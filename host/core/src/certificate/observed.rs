@@ -1,0 +1,158 @@
+//! What a decision about a Certificate is made from.
+
+use jiff::Timestamp;
+use signet_api::certificate::RotationPolicy;
+use signet_api::certificate::condition::ISSUING;
+use signet_api::meta::condition;
+use signet_api::{CertificateSpec, CertificateStatus, Condition};
+
+/// A Certificate and what stands around it, read and parsed by the edge.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observed {
+    pub name: String,
+    pub uid: String,
+    pub generation: i64,
+    pub spec: CertificateSpec,
+    pub status: CertificateStatus,
+    /// What is wrong with the spec that the API server can not see, as `field: what` sentences.
+    pub spec_errors: Vec<String>,
+    /// The Certificate that owns the target Secret, when it is another one.
+    pub rival: Option<String>,
+    /// The kind of the issuer that `issuerRef` means, once resolved.
+    pub issuer_kind: Option<String>,
+    /// The target Secret; none when it does not exist.
+    pub secret: Option<TargetSecret>,
+    /// Keys that were made for an issuance and not yet used up.
+    pub next_keys: Vec<NextKey>,
+    /// The request of the revision to come.
+    pub request: Option<Request>,
+    /// What differs between the spec and the request of the current revision, by field; none
+    /// when that request is gone.
+    pub current_request_mismatches: Option<Vec<String>>,
+    /// Requests of old revisions beyond `revisionHistoryLimit`.
+    pub surplus_requests: Vec<String>,
+}
+
+/// The target Secret, as far as it matters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TargetSecret {
+    pub data: SecretData,
+    /// `cert-manager.io/issuer-{name,kind,group}` as they stand on the Secret.
+    pub issuer: Option<(String, String, String)>,
+    /// `cert-manager.io/certificate-name` as it stands on the Secret.
+    pub certificate_name: Option<String>,
+    /// Whether labels, annotations or derived formats are not what the spec asks for.
+    pub drifted: bool,
+}
+
+/// What the target Secret holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SecretData {
+    /// One of these keys is missing or empty.
+    Missing(Vec<&'static str>),
+    InvalidKey(String),
+    InvalidCertificate(String),
+    Pair(Pair),
+}
+
+/// A certificate and whether a key belongs to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pair {
+    pub not_before: Timestamp,
+    pub not_after: Timestamp,
+    pub renewal_time: Timestamp,
+    pub key_matches: bool,
+    /// How the key breaks `spec.privateKey`, if it does.
+    pub key_violation: Option<String>,
+    /// Fields of the spec that the certificate does not agree with.
+    pub spec_mismatches: Vec<String>,
+}
+
+/// A key waiting for its certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NextKey {
+    pub secret: String,
+    /// Whether it parses and keeps to `spec.privateKey`.
+    pub usable: bool,
+}
+
+/// The request of the revision to come.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    pub name: String,
+    pub key_secret: String,
+    /// Fields of the spec that the request does not agree with, `privateKey` among them when it
+    /// was signed with another key.
+    pub mismatches: Vec<String>,
+    pub outcome: Outcome,
+}
+
+/// How far a request has come.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    Pending,
+    Failed(Failure),
+    Issued(Pair),
+}
+
+/// Why a request was not signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub at: Timestamp,
+    pub reason: String,
+    pub message: String,
+}
+
+impl Observed {
+    pub(super) fn spec(&self) -> &CertificateSpec {
+        &self.spec
+    }
+
+    pub(super) fn status(&self) -> &CertificateStatus {
+        &self.status
+    }
+
+    pub(super) fn condition(&self, type_: &str) -> Option<&Condition> {
+        condition(&self.status.conditions, type_)
+    }
+
+    pub(super) fn is_issuing(&self) -> bool {
+        self.condition(ISSUING).is_some_and(Condition::is_true)
+    }
+
+    pub(super) fn key(&self, secret: &str) -> Option<&NextKey> {
+        self.next_keys.iter().find(|key| key.secret == secret)
+    }
+
+    pub(super) fn next_revision(&self) -> i64 {
+        self.status.revision.unwrap_or(0) + 1
+    }
+
+    pub(super) fn rotation(&self) -> RotationPolicy {
+        self.spec.private_key.clone().unwrap_or_default().rotation_policy_or_default()
+    }
+
+    /// The key that is in use, by how it breaks `spec.privateKey`; none when there is no key.
+    pub(super) fn current_key(&self) -> Option<Option<&str>> {
+        match &self.secret.as_ref()?.data {
+            SecretData::Pair(pair) => Some(pair.key_violation.as_deref()),
+            SecretData::Missing(_) | SecretData::InvalidKey(_) | SecretData::InvalidCertificate(_) => None,
+        }
+    }
+
+    /// The Secret for the next key: what the status names, else a name that the same attempt at
+    /// the same revision always gives.
+    pub(super) fn next_key_secret(&self) -> String {
+        let attempt = self.status.failed_issuance_attempts.unwrap_or(0);
+        let fact = format!("{}/{}/{attempt}", self.uid, self.next_revision());
+        let head = &self.name[..self.name.len().min(240)];
+        let fresh =
+            format!("{}-{}", head.trim_end_matches(['-', '.']), &crate::digest::short_hex(fact.as_bytes())[..8]);
+        self.status.next_private_key_secret_name.clone().unwrap_or(fresh)
+    }
+
+    /// Whether the status already counts this failure.
+    pub(super) fn is_accounted(&self, failure: &Failure) -> bool {
+        self.status.last_failure_time.as_ref().is_some_and(|time| time.0 >= failure.at)
+    }
+}

@@ -1,0 +1,134 @@
+//! The status of a Certificate for each place that a decision may end in. A status equal to what
+//! the API server holds is not written.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use signet_api::certificate::RenewalPolicy;
+use signet_api::certificate::condition::{ISSUING, READY};
+use signet_api::meta::{remove_condition, set_condition, whole_seconds};
+use signet_api::{CertificateStatus, Condition, ConditionStatus};
+
+use super::observed::{Failure, Observed, Pair, SecretData};
+use super::violations::Violation;
+use super::{CertificatePlan, backoff_after};
+use crate::plan::{Event, Severity};
+
+fn set(status: &mut CertificateStatus, observed: &Observed, new: Condition, now: Timestamp) {
+    set_condition(&mut status.conditions, new.observed(Some(observed.generation)), now);
+}
+
+fn plan(observed: &Observed, status: CertificateStatus) -> CertificatePlan {
+    CertificatePlan { status: (status != observed.status).then_some(status), ..CertificatePlan::rest() }
+}
+
+/// A certificate that can not be used, and nothing in progress to change that.
+pub(super) fn not_ready(observed: &Observed, reason: &str, message: &str, now: Timestamp) -> CertificatePlan {
+    let mut status = observed.status.clone();
+    set(&mut status, observed, Condition::new(READY, ConditionStatus::False, reason, message), now);
+    plan(observed, status)
+}
+
+/// An issuance under way. A certificate that is still good while it is renewed stays Ready.
+pub(super) fn issuing(
+    observed: &Observed,
+    violation: Option<&Violation>,
+    key_secret: &str,
+    now: Timestamp,
+) -> CertificatePlan {
+    let mut status = observed.status.clone();
+    let asked = Violation { reason: "ManuallyTriggered", message: "issuance was asked for".to_owned() };
+    let why = violation.unwrap_or(&asked);
+    let first = !observed.is_issuing();
+    if first {
+        set(
+            &mut status,
+            observed,
+            Condition::new(ISSUING, ConditionStatus::True, why.reason, why.message.as_str()),
+            now,
+        );
+    }
+    status.next_private_key_secret_name = Some(key_secret.to_owned());
+    if let Some(broken) = violation.filter(|violation| violation.reason != "Renewing") {
+        let ready = Condition::new(READY, ConditionStatus::False, broken.reason, broken.message.as_str());
+        set(&mut status, observed, ready, now);
+    }
+    let event = Event {
+        severity: Severity::Normal,
+        reason: "Issuing",
+        message: format!("Issuing a certificate: {}", why.message),
+    };
+    CertificatePlan { events: if first { vec![event] } else { Vec::new() }, ..plan(observed, status) }
+}
+
+fn settle(status: &mut CertificateStatus, observed: &Observed, pair: &Pair, now: Timestamp) {
+    status.not_before = Some(Time(pair.not_before));
+    status.not_after = Some(Time(pair.not_after));
+    status.renewal_time = renews(observed).then_some(Time(pair.renewal_time));
+    let message = match renews(observed) {
+        true => format!("Certificate is up to date and has not expired; it is renewed at {}", pair.renewal_time),
+        false => {
+            format!("Certificate is up to date and expires at {}; spec.renewal.policy is Disabled", pair.not_after)
+        }
+    };
+    set(status, observed, Condition::new(READY, ConditionStatus::True, "Ready", message), now);
+}
+
+fn renews(observed: &Observed) -> bool {
+    observed.spec.renewal.clone().unwrap_or_default().policy != Some(RenewalPolicy::Disabled)
+}
+
+/// The moment after the target Secret was written.
+pub(super) fn issued(observed: &Observed, pair: &Pair, now: Timestamp) -> CertificatePlan {
+    let mut status = observed.status.clone();
+    remove_condition(&mut status.conditions, ISSUING);
+    status.revision = Some(observed.next_revision());
+    status.next_private_key_secret_name = None;
+    status.failed_issuance_attempts = None;
+    status.last_failure_time = None;
+    settle(&mut status, observed, pair, now);
+    let event = Event {
+        severity: Severity::Normal,
+        reason: "Issuing",
+        message: format!("The certificate was issued and is in Secret {}", observed.spec.secret_name),
+    };
+    CertificatePlan { events: vec![event], ..plan(observed, status) }
+}
+
+/// A certificate that nothing is wrong with.
+pub(super) fn ready(observed: &Observed, now: Timestamp) -> CertificatePlan {
+    let Some(SecretData::Pair(pair)) = observed.secret.as_ref().map(|secret| &secret.data) else {
+        return CertificatePlan::rest();
+    };
+    let mut status = observed.status.clone();
+    // A Secret restored from a backup is as good as one that was just issued.
+    status.revision = Some(observed.status.revision.unwrap_or(1));
+    status.next_private_key_secret_name = None;
+    remove_condition(&mut status.conditions, ISSUING);
+    settle(&mut status, observed, pair, now);
+    let wake = if renews(observed) { pair.renewal_time } else { pair.not_after };
+    let requeue = Duration::try_from(wake.duration_since(now)).ok();
+    CertificatePlan { requeue, ..plan(observed, status) }
+}
+
+/// An issuance that the issuer refused.
+pub(super) fn failed(observed: &Observed, failure: &Failure, attempts: i64, now: Timestamp) -> CertificatePlan {
+    let mut status = observed.status.clone();
+    status.failed_issuance_attempts = Some(attempts);
+    status.last_failure_time = Some(Time(whole_seconds(failure.at)));
+    status.next_private_key_secret_name = None;
+    let retry = whole_seconds(failure.at) + backoff_after(attempts);
+    let message = format!(
+        "{}; attempt {attempts} failed, the next one is at {retry}, or at once with `kubectl signet renew {}` or an edit of the spec",
+        failure.message, observed.name
+    );
+    set(
+        &mut status,
+        observed,
+        Condition::new(ISSUING, ConditionStatus::False, failure.reason.as_str(), message.as_str()),
+        now,
+    );
+    let event = Event { severity: Severity::Warning, reason: "Failed", message };
+    CertificatePlan { events: vec![event], ..plan(observed, status) }
+}

@@ -1,0 +1,285 @@
+//! Tables for each decision, and a small world in which plans are applied, cut off after any
+//! step, and decided again.
+
+use jiff::Timestamp;
+use signet_api::certificate::condition::{ISSUING, READY};
+use signet_api::certificate::{CertificatePrivateKey, RotationPolicy};
+use signet_api::meta::has_condition;
+use signet_api::{CertificateSpec, CertificateStatus, ConditionStatus, IssuerRef};
+
+use super::*;
+
+const HOUR: i64 = 3600;
+const NOW: i64 = 1_800_000_000;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn wish() -> Observed {
+    Observed {
+        name: "web".into(),
+        uid: "uid-1".into(),
+        generation: 1,
+        spec: CertificateSpec {
+            secret_name: "web-tls".into(),
+            issuer_ref: IssuerRef { name: "ca".into(), ..IssuerRef::default() },
+            dns_names: vec!["example.com".into()],
+            ..CertificateSpec::default()
+        },
+        status: CertificateStatus::default(),
+        spec_errors: Vec::new(),
+        rival: None,
+        issuer_kind: Some("Issuer".into()),
+        secret: None,
+        next_keys: Vec::new(),
+        request: None,
+        current_request_mismatches: None,
+        surplus_requests: Vec::new(),
+    }
+}
+
+fn pair(now: i64) -> Pair {
+    Pair {
+        not_before: at(now),
+        not_after: at(now + 90 * 24 * HOUR),
+        renewal_time: at(now + 60 * 24 * HOUR),
+        key_matches: true,
+        key_violation: None,
+        spec_mismatches: Vec::new(),
+    }
+}
+
+fn secret(data: SecretData) -> TargetSecret {
+    TargetSecret {
+        data,
+        issuer: Some(("ca".into(), "Issuer".into(), "cert-manager.io".into())),
+        certificate_name: Some("web".into()),
+        drifted: false,
+    }
+}
+
+fn ready() -> Observed {
+    let mut world = World { observed: wish(), writes: 0 };
+    world.run(NOW, usize::MAX);
+    world.observed
+}
+
+/// What the API server would hold; `signs` is what the issuer answers.
+struct World {
+    observed: Observed,
+    writes: usize,
+}
+
+impl World {
+    fn act(&mut self, action: &Action, now: i64) {
+        let world = &mut self.observed;
+        match action {
+            Action::CreateNextKey { secret, copy_current: _ } => {
+                world.next_keys.retain(|key| key.secret != *secret);
+                world.next_keys.push(NextKey { secret: secret.clone(), usable: true });
+            }
+            Action::CreateRequest { name, revision: _, key_secret } => {
+                assert!(world.request.is_none(), "a second request {name} beside {:?}", world.request);
+                world.request = Some(Request {
+                    name: name.clone(),
+                    key_secret: key_secret.clone(),
+                    mismatches: Vec::new(),
+                    outcome: Outcome::Issued(pair(now)),
+                });
+            }
+            Action::DeleteRequest { name } => {
+                world.request.take_if(|request| request.name == *name);
+                world.surplus_requests.retain(|surplus| surplus != name);
+            }
+            Action::WriteSecret { request, key_secret: _ } => {
+                let Some(Request { outcome: Outcome::Issued(pair), name, .. }) = &world.request else {
+                    panic!("{request} has issued nothing")
+                };
+                assert_eq!(name, request);
+                world.secret = Some(secret(SecretData::Pair(pair.clone())));
+            }
+            Action::RepairSecret => world.secret.as_mut().expect("there is a Secret").drifted = false,
+            Action::DeleteNextKey { secret } => world.next_keys.retain(|key| key.secret != *secret),
+        }
+        self.writes += 1;
+    }
+
+    /// Applies plans until nothing is left to do, or until `limit` writes were made.
+    fn run(&mut self, now: i64, limit: usize) {
+        for _ in 0..20 {
+            let plan = decide(&self.observed, at(now));
+            if plan.is_converged() {
+                return;
+            }
+            for action in &plan.actions {
+                if self.writes >= limit {
+                    return;
+                }
+                self.act(action, now);
+            }
+            if self.writes >= limit {
+                return;
+            }
+            if let Some(status) = plan.status {
+                let revision = self.observed.status.revision;
+                if status.revision != revision {
+                    // The request of the new revision is now the current one.
+                    self.observed.request = None;
+                    self.observed.current_request_mismatches = Some(Vec::new());
+                }
+                self.observed.status = status;
+                self.writes += 1;
+            }
+        }
+        panic!("does not converge: {:?}", decide(&self.observed, at(now)));
+    }
+}
+
+#[test]
+fn a_wish_becomes_ready_in_six_writes() {
+    let mut world = World { observed: wish(), writes: 0 };
+    world.run(NOW, usize::MAX);
+    assert!(has_condition(&world.observed.status.conditions, READY, ConditionStatus::True));
+    assert_eq!(world.observed.status.revision, Some(1));
+    assert!(world.observed.next_keys.is_empty());
+    // Key, request, status; Secret, status; key away.
+    assert_eq!(world.writes, 6);
+}
+
+#[test]
+fn an_issuance_cut_off_after_any_write_ends_ready_with_nothing_left_over() {
+    for limit in 0..6 {
+        let mut world = World { observed: wish(), writes: 0 };
+        world.run(NOW, limit);
+        world.writes = 0;
+        world.run(NOW, usize::MAX);
+        let observed = &world.observed;
+        assert!(has_condition(&observed.status.conditions, READY, ConditionStatus::True), "cut after {limit}");
+        assert_eq!(observed.status.revision, Some(1), "cut after {limit}");
+        assert!(observed.next_keys.is_empty(), "cut after {limit}");
+    }
+}
+
+#[test]
+fn a_converged_certificate_waits_for_its_renewal() {
+    let plan = decide(&ready(), at(NOW + HOUR));
+    assert!(plan.is_converged(), "{plan:?}");
+    assert_eq!(plan.requeue, Some(Duration::from_secs(60 * 24 * 3600 - 3600)));
+}
+
+#[test]
+fn the_first_broken_rule_is_the_reason() {
+    type Break = fn(&mut Observed);
+    let table: &[(Break, &str)] = &[
+        (|o| o.secret = None, "DoesNotExist"),
+        (|o| o.secret = Some(secret(SecretData::Missing(vec!["tls.key"]))), "MissingData"),
+        (|o| o.secret = Some(secret(SecretData::InvalidKey("no PEM".into()))), "InvalidKeyPair"),
+        (|o| o.secret = Some(secret(SecretData::InvalidCertificate("no PEM".into()))), "InvalidCertificate"),
+        (|o| o.secret = Some(secret(SecretData::Pair(Pair { key_matches: false, ..pair(NOW) }))), "InvalidKeyPair"),
+        (|o| o.spec.issuer_ref.name = "other".into(), "IncorrectIssuer"),
+        (|o| o.issuer_kind = Some("ClusterIssuer".into()), "IncorrectIssuer"),
+        (|o| o.secret.as_mut().unwrap().certificate_name = Some("other".into()), "IncorrectCertificate"),
+        (
+            |o| {
+                o.secret = Some(secret(SecretData::Pair(Pair { key_violation: Some("too short".into()), ..pair(NOW) })))
+            },
+            "SecretMismatch",
+        ),
+        (|o| o.current_request_mismatches = Some(vec!["dnsNames".into()]), "RequestChanged"),
+        (|o| o.secret = Some(secret(SecretData::Pair(pair(NOW - 91 * 24 * HOUR)))), "Expired"),
+        (|o| o.secret = Some(secret(SecretData::Pair(pair(NOW - 61 * 24 * HOUR)))), "Renewing"),
+    ];
+    for (broken, reason) in table {
+        let mut observed = ready();
+        broken(&mut observed);
+        let violation = first_violation(&observed, at(NOW)).unwrap();
+        assert_eq!(violation.reason, *reason);
+        let status = decide(&observed, at(NOW)).status.unwrap();
+        assert!(has_condition(&status.conditions, ISSUING, ConditionStatus::True), "{reason}");
+        // Only a certificate that is merely due stays Ready while it is renewed.
+        assert_eq!(has_condition(&status.conditions, READY, ConditionStatus::True), *reason == "Renewing");
+    }
+}
+
+fn failing() -> World {
+    let mut world = World { observed: wish(), writes: 0 };
+    world.run(NOW, 3);
+    let failure = Failure { at: at(NOW), reason: "Failed".into(), message: "the CA refused example.com".into() };
+    world.observed.request.as_mut().unwrap().outcome = Outcome::Failed(failure);
+    world.run(NOW, world.writes + 1);
+    world
+}
+
+#[test]
+fn a_failure_is_counted_once_and_backs_off() {
+    let mut world = failing();
+    assert_eq!(world.observed.status.failed_issuance_attempts, Some(1));
+    let plan = decide(&world.observed, at(NOW + 60));
+    assert_eq!(plan.requeue, Some(Duration::from_secs(3540)));
+    assert!(plan.actions.is_empty());
+    world.run(NOW + HOUR, usize::MAX);
+    assert!(has_condition(&world.observed.status.conditions, READY, ConditionStatus::True));
+    assert_eq!(world.observed.status.failed_issuance_attempts, None);
+}
+
+#[test]
+fn an_edit_of_the_spec_does_not_wait_for_the_back_off() {
+    let mut world = failing();
+    world.observed.generation += 1;
+    assert!(!decide(&world.observed, at(NOW + 1)).actions.is_empty());
+}
+
+#[test]
+fn back_off_doubles_up_to_32_hours() {
+    let hours = |attempts| backoff_after(attempts).as_secs() / 3600;
+    assert_eq!([1, 2, 3, 4, 5, 6, 7, 99].map(hours), [1, 2, 4, 8, 16, 32, 32, 32]);
+}
+
+#[test]
+fn a_kept_key_that_breaks_the_spec_stops_with_an_event() {
+    let mut observed = ready();
+    let never = CertificatePrivateKey { rotation_policy: Some(RotationPolicy::Never), ..Default::default() };
+    observed.spec.private_key = Some(never);
+    observed.secret =
+        Some(secret(SecretData::Pair(Pair { key_violation: Some("it is RSA, not ECDSA".into()), ..pair(NOW) })));
+    let plan = decide(&observed, at(NOW));
+    assert_eq!(plan.events[0].reason, "CannotRegenerateKey");
+    assert!(plan.actions.is_empty());
+    observed.status = plan.status.unwrap();
+    assert!(decide(&observed, at(NOW)).is_converged());
+}
+
+#[test]
+fn a_kept_key_that_fits_is_copied() {
+    let mut observed = ready();
+    let never = CertificatePrivateKey { rotation_policy: Some(RotationPolicy::Never), ..Default::default() };
+    observed.spec.private_key = Some(never);
+    observed.current_request_mismatches = Some(vec!["dnsNames".into()]);
+    let plan = decide(&observed, at(NOW));
+    assert!(matches!(&plan.actions[0], Action::CreateNextKey { copy_current: true, .. }), "{plan:?}");
+}
+
+#[test]
+fn a_rival_for_the_secret_waits_and_says_so() {
+    let mut observed = wish();
+    observed.rival = Some("older".into());
+    let plan = decide(&observed, at(NOW));
+    assert_eq!((plan.actions, plan.requeue), (Vec::new(), Some(Duration::from_secs(180))));
+    let message = plan.status.unwrap().conditions[0].message.clone().unwrap();
+    assert!(message.contains("older") && message.contains("web-tls"), "{message}");
+}
+
+#[test]
+fn drift_of_the_secret_is_repaired_without_a_new_certificate() {
+    let mut observed = ready();
+    observed.secret.as_mut().unwrap().drifted = true;
+    assert_eq!(decide(&observed, at(NOW)).actions, [Action::RepairSecret]);
+}
+
+#[test]
+fn long_names_leave_room_for_the_revision() {
+    assert_eq!(request_name("web", 7), "web-7");
+    let name = request_name(&"a".repeat(253), 12);
+    assert!(name.len() <= 236 && name.ends_with("-12"), "{name}");
+}
