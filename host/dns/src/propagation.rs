@@ -162,3 +162,109 @@ async fn reachable(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
     }
     reachable
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::stub::{self, Over, Stub};
+    use crate::{ChallengeRecord, DnsConfig};
+
+    /// A recursive server for zone `example.test.` with servers `a.` and `b.`, and the two.
+    async fn world(subnet: u8) -> (Dns, [Stub; 3], Arc<AtomicBool>) {
+        let (first, second) = (format!("127.94.{subnet}.1"), format!("127.94.{subnet}.2"));
+        let addresses = [first.clone(), second.clone()];
+        let recursive = stub::serve("127.0.0.1:0", move |query, reply, _| {
+            let name = query.name().to_lowercase();
+            match (query.query_type(), name.to_ascii().as_str()) {
+                (RecordType::SOA, "example.test.") => reply.answers.push(stub::soa("example.test.")),
+                (RecordType::SOA, at) if at.ends_with("example.test.") => {
+                    reply.authorities.push(stub::soa("example.test."))
+                }
+                (RecordType::CNAME, "_acme-challenge.alias.test.") => {
+                    reply.answers.push(stub::cname(&name, "target.example.test."));
+                }
+                (RecordType::CNAME, "_acme-challenge.loop.test.") => {
+                    reply.answers.push(stub::cname(&name, name.to_ascii().as_str()))
+                }
+                (RecordType::NS, "example.test.") => {
+                    reply.answers.extend(["a.", "b."].map(|server| stub::ns(&name, server)));
+                }
+                (RecordType::A, "a.") => reply.answers.push(stub::a(&name, &addresses[0])),
+                (RecordType::A, "b.") => reply.answers.push(stub::a(&name, &addresses[1])),
+                (RecordType::SOA, _) => stub::code(reply, ResponseCode::NXDomain),
+                _ => {}
+            }
+            true
+        })
+        .await;
+        // The first answers in full over TCP only; the second gets the record when it is told to.
+        let a = stub::serve(&format!("{first}:0"), |query, reply, over| {
+            reply.metadata.authoritative = true;
+            match over {
+                Over::Udp => reply.metadata.truncation = true,
+                Over::Tcp => reply.answers.push(stub::txt(query.name(), "value")),
+            }
+            true
+        })
+        .await;
+        let written = Arc::new(AtomicBool::new(false));
+        let see = written.clone();
+        let b = stub::serve(&format!("{second}:{}", a.address.port()), move |query, reply, _| {
+            reply.metadata.authoritative = true;
+            reply.answers.push(stub::txt(query.name(), if see.load(Ordering::SeqCst) { "value" } else { "old" }));
+            true
+        })
+        .await;
+        let config = DnsConfig { recursive_nameservers: vec![recursive.address], recursive_only: false };
+        let mut dns = Dns::new(config).expect("servers are given");
+        dns.authoritative_port = a.address.port();
+        (dns, [recursive, a, b], written)
+    }
+
+    #[tokio::test]
+    async fn waits_for_the_last_server() {
+        let (dns, stubs, written) = world(1).await;
+        let at = "_acme-challenge.www.example.test.";
+        let record = dns.challenge_record("*.www.example.test", false).await.expect("a zone");
+        assert_eq!(record, ChallengeRecord { fqdn: at.into(), zone: "example.test.".into() });
+
+        let seen = dns.propagation(at, "example.test.", "value").await.expect("servers");
+        let Propagation::Missing(missing) = seen else { panic!("b. has an old value") };
+        let lines: Vec<String> = missing.iter().map(ToString::to_string).collect();
+        assert_eq!(lines, [format!("b. ({}) has another TXT value at {at}, not ours yet", stubs[2].address)]);
+
+        written.store(true, Ordering::SeqCst);
+        assert_eq!(dns.propagation(at, "example.test.", "value").await.expect("servers"), Propagation::Everywhere);
+    }
+
+    #[tokio::test]
+    async fn follows_cnames_and_stops_in_a_loop() {
+        let (dns, _stubs, _) = world(2).await;
+        let record = dns.challenge_record("alias.test", true).await.expect("a zone");
+        assert_eq!(record, ChallengeRecord { fqdn: "target.example.test.".into(), zone: "example.test.".into() });
+        let error = dns.challenge_record("loop.test", true).await.expect_err("a loop");
+        assert_eq!(error.reason(), "DNSCNAMELoop");
+        let error = dns.challenge_record("nowhere.test", false).await.expect_err("no zone");
+        assert_eq!(error.reason(), "DNSZoneNotFound");
+    }
+
+    #[tokio::test]
+    async fn a_lame_server_and_a_failing_one_are_named() {
+        let (dns, stubs, _) = world(3).await;
+        let failing = stub::serve("127.0.0.1:0", |_, reply, _| {
+            stub::code(reply, ResponseCode::ServFail);
+            true
+        })
+        .await;
+        let through = dns.through(vec![failing.address]);
+        let seen = through.propagation("x.example.test.", "example.test.", "value").await.expect("servers");
+        let Propagation::Missing(missing) = seen else { panic!("it fails") };
+        assert_eq!(missing[0].to_string(), format!("{} answered SERVFAIL", failing.address));
+        let error = through.addresses("x.example.test").await.expect_err("it fails").to_string();
+        assert!(error.contains(&format!("{} answered SERVFAIL", failing.address)), "{error}");
+        drop(stubs);
+    }
+}

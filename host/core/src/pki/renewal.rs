@@ -45,7 +45,7 @@ mod tests {
             (-5, None, None, -5),
         ] {
             let start = 1_800_000_000;
-            let time = |offset| Timestamp::from_second(start + offset).unwrap();
+            let time = |offset: i64| Timestamp::from_second(start + offset).unwrap();
             let due = renewal_time(time(0), time(lifetime), before, percent);
             assert_eq!(due, time(expected), "{lifetime} {before:?} {percent:?}");
         }
