@@ -11,7 +11,8 @@ mod observed;
 #[cfg(test)]
 mod tests;
 
-pub use observed::{Check, Failure, Looked, Memory, Observed, Presented, Retry};
+pub use crate::failure::{Failure, Retry};
+pub use observed::{Check, Looked, Memory, Observed, Presented};
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use signet_api::{ChallengeStatus, State};
 
 use crate::acme::AuthorizationStatus;
+use crate::failure::remaining;
 use crate::plan::{Event, Plan, Severity};
 
 /// What keeps a Challenge from going before its solver has cleaned up.
@@ -220,12 +222,6 @@ fn write(observed: &Observed, status: ChallengeStatus) -> ChallengePlan {
 
 fn recheck_after(attempts: u32) -> Duration {
     (FIRST_RECHECK * 2_u32.pow(attempts.saturating_sub(1).min(5))).min(LONGEST_RECHECK)
-}
-
-/// What is left at `now` of a wait that began at `since`; none when it is over.
-pub(crate) fn remaining(since: Timestamp, wait: Duration, now: Timestamp) -> Option<Duration> {
-    let elapsed = Duration::try_from(now.duration_since(since)).unwrap_or_default();
-    wait.checked_sub(elapsed).filter(|left| !left.is_zero())
 }
 
 impl Observed {

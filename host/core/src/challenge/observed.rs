@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use signet_api::ChallengeStatus;
 
 use crate::acme::AuthorizationStatus;
+use crate::failure::Failure;
 
 /// One Challenge, and what this process knows of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,28 +69,6 @@ pub struct Looked {
     pub validating: bool,
     pub problem: Option<String>,
     pub retry_after: Option<Duration>,
-}
-
-/// A step that did not work.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// One word for programs.
-    pub reason: String,
-    /// What was attempted and what answered, for people.
-    pub message: String,
-    pub retry: Retry,
-    pub at: Timestamp,
-}
-
-/// Whether trying again can help.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retry {
-    /// After this long.
-    Later(Duration),
-    /// When the issuer has changed.
-    OnChange,
-    /// It can not.
-    Never,
 }
 
 impl Observed {

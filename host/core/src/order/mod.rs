@@ -11,7 +11,8 @@ mod pick;
 #[cfg(test)]
 mod tests;
 
-pub use observed::{Failure, Memory, Observed, OwnChallenge, Retry, SeenOrder};
+pub use crate::failure::{Failure, Retry};
+pub use observed::{Memory, Observed, OwnChallenge, SeenOrder};
 pub use pick::pick;
 
 use std::time::Duration;
@@ -22,7 +23,7 @@ use signet_api::order::{Authorization, OfferedChallenge};
 use signet_api::{ChallengeSpec, OrderStatus, State};
 
 use crate::acme::{self, AuthorizationAtCa, AuthorizationStatus, Identifier, OrderAtCa};
-use crate::challenge::remaining;
+use crate::failure::remaining;
 use crate::plan::{Event, Plan, Severity};
 
 const POLL: Duration = Duration::from_secs(1);

@@ -7,7 +7,7 @@ use k8s_openapi::ByteString;
 use signet_api::{ChallengeStatus, IssuerRef, OrderStatus, Solver};
 
 use crate::acme::{AuthorizationAtCa, Identifier, OrderAtCa};
-pub use crate::challenge::{Failure, Retry};
+use crate::failure::Failure;
 
 /// One Order, its Challenges, and what this process knows of it.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,0 +1,55 @@
+//! What a decision about an Issuer or a ClusterIssuer is made from.
+
+use signet_api::{IssuerSpec, IssuerStatus};
+
+use crate::failure::Failure;
+
+/// One Issuer or ClusterIssuer, and what this process knows of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observed {
+    /// `Issuer` or `ClusterIssuer`.
+    pub kind: &'static str,
+    pub name: String,
+    /// The namespace in which the Secrets that it names are read.
+    pub secrets_in: String,
+    pub generation: i64,
+    pub spec: IssuerSpec,
+    pub status: IssuerStatus,
+    /// What is wrong with the solvers, as `field: what` sentences: the plugins' schemas and the
+    /// plugins that exist are the edge's knowledge. Empty for an issuer that is not of ACME.
+    pub solver_errors: Vec<String>,
+    /// The account key; [`AccountKey::Missing`] for an issuer that is not of ACME.
+    pub account_key: AccountKey,
+    pub memory: Memory,
+}
+
+/// The Secret that `spec.acme.privateKeySecretRef` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountKey {
+    /// There is no such Secret, or it has no such key.
+    Missing,
+    /// It holds no key that can sign for an account; why.
+    Invalid(String),
+    /// It holds a key with this digest.
+    Present { hash: String },
+}
+
+/// Results of earlier actions, lost with the process. The edge clears the failure when an action
+/// succeeds, and when the issuer or a Secret that it names changes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Memory {
+    pub registered: Option<Registered>,
+    pub failure: Option<Failure>,
+}
+
+/// What the CA answered to the registration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// The generation of the spec that was registered.
+    pub generation: i64,
+    /// The URL of the account.
+    pub uri: String,
+    pub email: Option<String>,
+    /// Digest of the key that was registered.
+    pub key_hash: String,
+}
