@@ -24,16 +24,15 @@ pub(crate) async fn ask(
     kind: RecordType,
     recurse: bool,
 ) -> Result<Message, &'static str> {
-    let datagram = match over_udp(server, name, kind, recurse).await {
+    let cut_short = match over_udp(server, name, kind, recurse).await {
         Ok(message) if !message.metadata.truncation => return Ok(message),
-        Ok(message) => Some(message),
-        Err(_) => None,
+        datagram => datagram.is_ok(),
     };
-    match (over_tcp(server, name, kind, recurse).await, datagram) {
-        (Ok(message), _) => Ok(message),
-        // Half an answer is better than none.
-        (Err(_), Some(message)) => Ok(message),
-        (Err(error), None) => Err(phrase(&error)),
+    match over_tcp(server, name, kind, recurse).await {
+        Ok(message) => Ok(message),
+        // What a cut answer lacks is not what the server lacks, so it is ignored (RFC 2181, section 9).
+        Err(_) if cut_short => Err("cut its answer short over UDP and gave none over TCP, which a firewall may block"),
+        Err(error) => Err(phrase(&error)),
     }
 }
 
@@ -56,9 +55,13 @@ async fn over_udp(server: SocketAddr, name: &Name, kind: RecordType, recurse: bo
 }
 
 async fn over_tcp(server: SocketAddr, name: &Name, kind: RecordType, recurse: bool) -> Result<Message, NetError> {
-    let connect = TcpClientStream::exchange(server, None, TIMEOUT, None, TokioRuntimeProvider::default());
+    // The task that drives the connection belongs to the provider, and is aborted with the last of its clones.
+    let provider = TokioRuntimeProvider::default();
+    let connect = TcpClientStream::exchange(server, None, TIMEOUT, None, provider.clone());
     let exchange = tokio::time::timeout(TIMEOUT, connect).await.map_err(|_| NetError::Timeout)??;
-    send(exchange, name, kind, recurse).await
+    let answer = send(exchange, name, kind, recurse).await;
+    drop(provider);
+    answer
 }
 
 async fn send(
@@ -89,5 +92,35 @@ fn phrase(error: &NetError) -> &'static str {
         },
         NetError::Proto(_) => "sent an answer that is not DNS",
         _ => "gave no usable answer",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stub::{self, Over};
+
+    #[tokio::test]
+    async fn an_answer_that_was_cut_short_is_asked_for_again_over_tcp() {
+        let at = stub::name("long.example.test.");
+        let full = stub::serve("127.0.0.1:0", |query, reply, over| {
+            match over {
+                Over::Udp => reply.metadata.truncation = true,
+                Over::Tcp => reply.answers.push(stub::txt(query.name(), "value")),
+            }
+            true
+        })
+        .await;
+        let message = ask(full.address, &at, RecordType::TXT, false).await.expect("an answer");
+        assert_eq!(message.answers, [stub::txt(&at, "value")]);
+
+        let cut = stub::serve("127.0.0.1:0", |query, reply, over| {
+            reply.metadata.truncation = true;
+            reply.answers.push(stub::txt(query.name(), "one of many"));
+            over == Over::Udp
+        })
+        .await;
+        let phrase = ask(cut.address, &at, RecordType::TXT, false).await.expect_err("half an answer is none");
+        assert!(phrase.starts_with("cut its answer short over UDP and gave none over TCP"), "{phrase}");
     }
 }
