@@ -1,1 +1,34 @@
-//! placeholder
+//! The controller: watches the cluster, decides with `signet-core`, and acts.
+//!
+//! Events of the watches ([`watch`]) go into caches ([`stores`]) and make objects due
+//! ([`queue`]). [`reconcile`] takes an object that is due, has its kind ([`kinds`]) observe it, lets the core decide,
+//! and applies the plan through [`writer`]. Everything that is not the cluster is an edge: the CA
+//! ([`accounts`]), the DNS, the solvers (`kinds::challenge`), HTTP ([`serve`], [`self_check`]).
+
+mod accounts;
+mod cache;
+mod changes;
+mod context;
+mod controller;
+mod error;
+mod events;
+mod flags;
+mod issuers;
+mod key;
+mod kinds;
+mod lease;
+mod metrics;
+mod plugins;
+mod queue;
+mod reconcile;
+mod secrets;
+mod self_check;
+mod serve;
+mod stores;
+mod test_runner;
+mod watch;
+mod writer;
+
+pub use controller::run;
+pub use flags::{Flags, LogFormat};
+pub use test_runner::{TestRunner, run_tests};

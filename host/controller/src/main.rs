@@ -1,6 +1,10 @@
 //! `signet`: the controller's binary.
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
+use signet_controller::{Flags, LogFormat, TestRunner};
+use tracing_subscriber::EnvFilter;
 
 /// Issues, renews and revokes TLS certificates in Kubernetes.
 #[derive(Parser)]
@@ -12,12 +16,53 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Runs the controller.
+    Controller(Box<Flags>),
     /// Prints the CustomResourceDefinitions as YAML.
     Crds,
+    /// Runs a solver's tests in the plugin engine: cargo's runner for wasm32-wasip2.
+    TestRunner(TestRunner),
 }
 
-fn main() {
-    match Arguments::parse().command {
-        Command::Crds => print!("{}", signet_api::crds_yaml()),
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Controller(flags) => controller(*flags),
+        Command::Crds => {
+            print!("{}", signet_api::crds_yaml());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::TestRunner(runner) => tests(runner),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("signet: {error:#}");
+            ExitCode::FAILURE
+        }
     }
+}
+
+fn tests(runner: TestRunner) -> anyhow::Result<ExitCode> {
+    install_crypto_provider();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let code = runtime.block_on(signet_controller::run_tests(runner))?;
+    Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+}
+
+fn install_crypto_provider() {
+    // Only the first provider counts; there is no other.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+fn controller(flags: Flags) -> anyhow::Result<ExitCode> {
+    let filter = EnvFilter::try_new(&flags.log_level)?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match flags.log_format {
+        LogFormat::Text => lines.init(),
+        LogFormat::Json => lines.json().init(),
+    }
+    install_crypto_provider();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(signet_controller::run(flags))?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -27,12 +27,14 @@ use crate::plan::{Event, Plan, Severity};
 /// What keeps a Challenge from going before its solver has cleaned up.
 pub const FINALIZER: &str = "acme.cert-manager.io/finalizer";
 /// How old a Challenge is before its progress is worth a write.
-pub const PROGRESS_GRACE: Duration = Duration::from_secs(2);
+pub const PROGRESS_GRACE: Duration = Duration::from_secs(3);
+/// How long a CA is given to look before it is asked what it saw.
+const FIRST_POLL: Duration = Duration::from_millis(400);
 const POLL: Duration = Duration::from_secs(1);
 const SLOT_RECHECK: Duration = Duration::from_secs(5);
 const CLEAN_UP_RETRY: Duration = Duration::from_secs(60);
-const FIRST_RECHECK: Duration = Duration::from_secs(10);
-const LONGEST_RECHECK: Duration = Duration::from_secs(300);
+const FIRST_RECHECK: Duration = Duration::from_secs(2);
+const LONGEST_RECHECK: Duration = Duration::from_secs(64);
 
 /// Everything that a Challenge may need done. Each result goes into [`Memory`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,8 +131,14 @@ fn prove(observed: &Observed, now: Timestamp) -> ChallengePlan {
         Some(looked) if looked.status != AuthorizationStatus::Pending => return settle(observed, looked),
         _ => {}
     }
-    if memory.presented.is_none() {
+    let Some(presented) = &memory.presented else {
         return step(observed, Action::Present, now);
+    };
+    if let Some(wait) = observed.wait_instead_of_check {
+        return match remaining(presented.at, wait, now) {
+            None => ask(observed, now),
+            Some(left) => progress(observed, Some(waiting(observed, wait)), Some(left), now),
+        };
     }
     match &memory.check {
         Some(Check::Passed) => ask(observed, now),
@@ -149,6 +157,11 @@ fn prove(observed: &Observed, now: Timestamp) -> ChallengePlan {
     }
 }
 
+fn waiting(observed: &Observed, wait: Duration) -> String {
+    let name = &observed.dns_name;
+    format!("The proof for {name} is shown; the solver's waitInsteadOfSelfCheck lets {} s pass before the CA is told", wait.as_secs())
+}
+
 /// The proof can be seen: have the CA look, and ask what it found.
 fn ask(observed: &Observed, now: Timestamp) -> ChallengePlan {
     let looked = observed.memory.looked.as_ref();
@@ -157,7 +170,10 @@ fn ask(observed: &Observed, now: Timestamp) -> ChallengePlan {
         return step(observed, Action::Accept, now);
     };
     let Some(looked) = looked.filter(|looked| looked.at >= since) else {
-        return step(observed, Action::Poll, now);
+        return match remaining(since, FIRST_POLL, now) {
+            None => step(observed, Action::Poll, now),
+            Some(wait) => progress(observed, None, Some(wait), now),
+        };
     };
     match remaining(looked.at, looked.retry_after.unwrap_or(POLL), now) {
         None => step(observed, Action::Poll, now),

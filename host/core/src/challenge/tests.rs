@@ -14,6 +14,7 @@ fn fresh() -> Observed {
         finalizer: true,
         status: ChallengeStatus::default(),
         slot: true,
+        wait_instead_of_check: None,
         process_started: at(0),
         memory: Memory::default(),
     }

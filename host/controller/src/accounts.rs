@@ -1,0 +1,136 @@
+//! ACME accounts: the key out of its Secret, the address out of the issuer's status.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use signet_acme::{Account, AccountKey, Clients, Eab, Endpoint, MacAlgorithm, Observer, Registration};
+use signet_api::IssuerRef;
+use signet_api::issuer::AcmeIssuer;
+use signet_core::failure::{Failure, Retry};
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::issuers::AnyIssuer;
+use crate::key::Key;
+use crate::secrets::{self, TLS_KEY};
+
+/// What is needed to talk to CAs.
+pub(crate) struct Accounts {
+    clients: Clients,
+}
+
+/// The account key of an issuer.
+pub(crate) enum KeyState {
+    Missing,
+    Invalid(String),
+    Present(AccountKey),
+}
+
+impl Accounts {
+    pub(crate) fn new(observer: Arc<dyn Observer>) -> Self {
+        Self { clients: Clients::new(observer) }
+    }
+
+    /// The account of the issuer that `reference` means, or why there is none to use.
+    pub(crate) async fn account(
+        &self,
+        cx: &Context,
+        namespace: &str,
+        reference: &IssuerRef,
+    ) -> Result<Result<Account, Failure>, Error> {
+        let wait = |reason: &str, message: String| {
+            Ok(Err(Failure { reason: reason.to_owned(), message, retry: Retry::OnChange, at: Timestamp::now() }))
+        };
+        let issuer = match AnyIssuer::find(&cx.stores, namespace, reference) {
+            Ok(issuer) => issuer,
+            Err(sentence) => return wait("IssuerNotFound", format!("{sentence}; make it, and this goes on")),
+        };
+        if let Err(sentence) = issuer.ready() {
+            return wait("IssuerNotReady", sentence);
+        }
+        let (kind, name) = (issuer.kind(), issuer.name());
+        let Some(acme) = issuer.acme() else {
+            return wait("IssuerNotACME", format!("{kind} {name} is no longer of type acme"));
+        };
+        let uri = issuer.status().and_then(|status| status.acme.as_ref()).and_then(|acme| acme.uri.clone());
+        match (self.key(cx, &issuer).await?, uri) {
+            (KeyState::Present(key), Some(uri)) => Ok(Ok(self.clients.account(&endpoint(acme), &key, &uri))),
+            (KeyState::Invalid(why), _) => wait("InvalidAccountKey", format!("{kind} {name}: {why}")),
+            (KeyState::Missing, _) | (_, None) => {
+                wait("IssuerNotReady", format!("{kind} {name} has no account at the CA yet"))
+            }
+        }
+    }
+
+    /// The key in the Secret that `privateKeySecretRef` names.
+    pub(crate) async fn key(&self, cx: &Context, issuer: &AnyIssuer) -> Result<KeyState, Error> {
+        let Some(acme) = issuer.acme() else { return Ok(KeyState::Missing) };
+        let reference = &acme.private_key_secret_ref;
+        let place = Key::new(issuer.secrets_in(&cx.settings), &reference.name);
+        let secret = secrets::read(cx, &place).await?;
+        let field = reference.key_or(TLS_KEY);
+        let Some(pem) = secret.as_deref().and_then(|secret| secrets::value(secret, field)) else {
+            return Ok(KeyState::Missing);
+        };
+        let read = std::str::from_utf8(pem).map_err(|_| "it is not text".to_owned());
+        Ok(match read.and_then(|text| AccountKey::from_pem(text).map_err(|error| error.sentence())) {
+            Ok(key) => KeyState::Present(key),
+            Err(why) => KeyState::Invalid(format!("{field} of Secret {place} holds no account key: {why}")),
+        })
+    }
+
+    /// Makes or finds the account at the CA.
+    pub(crate) async fn register(
+        &self,
+        cx: &Context,
+        issuer: &AnyIssuer,
+        acme: &AcmeIssuer,
+        key: &AccountKey,
+    ) -> Result<Result<Registration, Failure>, Error> {
+        let eab = match eab(cx, issuer, acme).await? {
+            Ok(eab) => eab,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let email = acme.email.as_deref().filter(|email| !email.is_empty());
+        let registered = self.clients.register(&endpoint(acme), key, email, eab.as_ref()).await;
+        Ok(registered.map_err(|error| Failure { reason: "ErrRegisterACMEAccount".to_owned(), ..failure(&error) }))
+    }
+}
+
+fn endpoint(acme: &AcmeIssuer) -> Endpoint {
+    Endpoint {
+        directory_url: acme.server.clone(),
+        ca_bundle: acme.ca_bundle.as_ref().map(|bundle| bundle.0.clone()).filter(|bundle| !bundle.is_empty()),
+        skip_tls_verify: acme.skip_tls_verify,
+    }
+}
+
+async fn eab(cx: &Context, issuer: &AnyIssuer, acme: &AcmeIssuer) -> Result<Result<Option<Eab>, Failure>, Error> {
+    let Some(binding) = &acme.external_account_binding else { return Ok(Ok(None)) };
+    let place = Key::new(issuer.secrets_in(&cx.settings), &binding.key_secret_ref.name);
+    let field = binding.key_secret_ref.key_or("secret");
+    let refuse = |message: String| {
+        let reason = "InvalidExternalAccountBinding".to_owned();
+        Ok(Err(Failure { reason, message, retry: Retry::OnChange, at: Timestamp::now() }))
+    };
+    let secret = secrets::read(cx, &place).await?;
+    let Some(value) = secret.as_deref().and_then(|secret| secrets::value(secret, field)) else {
+        return refuse(format!(
+            "spec.acme.externalAccountBinding.keySecretRef: Secret {place} does not exist or has no {field}"
+        ));
+    };
+    match Eab::new(&binding.key_id, value, MacAlgorithm::Hs256) {
+        Ok(eab) => Ok(Ok(Some(eab))),
+        Err(error) => refuse(format!("{field} of Secret {place}: {}", error.sentence())),
+    }
+}
+
+/// What a decision is told of an error of the CA's.
+pub(crate) fn failure(error: &signet_acme::Error) -> Failure {
+    let retry = match error.retry() {
+        signet_acme::Retry::Now => Retry::Later(std::time::Duration::ZERO),
+        signet_acme::Retry::Later(wait) => Retry::Later(wait),
+        signet_acme::Retry::Never => Retry::Never,
+    };
+    Failure { reason: error.reason().to_owned(), message: error.sentence(), retry, at: Timestamp::now() }
+}

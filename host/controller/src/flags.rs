@@ -1,0 +1,107 @@
+//! The flags of `signet controller`, under cert-manager's names where the meaning is the same. A switch
+//! is taken as `--flag`, `--flag=true` and `--flag=false`, as Kubernetes' own programs do.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, ValueEnum};
+
+/// Runs the controller.
+#[derive(Args, Clone, Debug)]
+pub struct Flags {
+    /// A kubeconfig; without it, that of KUBECONFIG or of the pod.
+    #[arg(long)]
+    pub kubeconfig: Option<PathBuf>,
+    /// Work in this namespace only.
+    #[arg(long, default_value = "")]
+    pub namespace: String,
+    /// Where Secrets of ClusterIssuers, and plugins, are.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "kube-system")]
+    pub cluster_resource_namespace: String,
+
+    /// Work only while holding the Lease that replicas share.
+    #[arg(long, default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
+    pub leader_elect: bool,
+    /// Where the Lease is; the cluster resource namespace when it is empty.
+    #[arg(long, default_value = "")]
+    pub leader_election_namespace: String,
+
+    /// Where the metrics are served.
+    #[arg(long, default_value = "0.0.0.0:9402")]
+    pub metrics_listen_address: SocketAddr,
+    /// Where health is told.
+    #[arg(long, default_value = "0.0.0.0:9403")]
+    pub healthz_listen_address: SocketAddr,
+    /// Where HTTP-01 challenges are answered.
+    #[arg(long, default_value = "0.0.0.0:8089")]
+    pub http01_listen_address: SocketAddr,
+    /// The address under which the cluster reaches this process, for HTTP-01.
+    #[arg(long, env = "POD_IP", value_delimiter = ',')]
+    pub http01_advertise_address: Vec<IpAddr>,
+
+    /// A folder with plugins: NAME.wasm, with NAME.grants.yaml beside it.
+    #[arg(long)]
+    pub plugin_dir: Option<PathBuf>,
+    /// A folder for compiled plugins that only Signet can write to.
+    #[arg(long)]
+    pub plugin_cache_dir: Option<PathBuf>,
+    /// A file with what each plugin may do, by its name.
+    #[arg(long)]
+    pub plugin_grants: Option<PathBuf>,
+    /// Where ConfigMaps with plugins are; the cluster resource namespace when it is empty.
+    #[arg(long, default_value = "")]
+    pub plugin_namespace: String,
+    /// DNS servers for plugins' own requests; the system's when there are none.
+    #[arg(long, value_delimiter = ',')]
+    pub plugin_http_nameservers: Vec<String>,
+    /// Certificates, in PEM, that plugins' requests trust beside the system's.
+    #[arg(long)]
+    pub plugin_http_ca_bundle: Option<PathBuf>,
+
+    /// How many Challenges are worked on at once.
+    #[arg(long, default_value_t = 60)]
+    pub max_concurrent_challenges: usize,
+    /// DNS servers for finding zones and looking at records; the system's when there are none.
+    #[arg(long, value_delimiter = ',')]
+    pub dns01_recursive_nameservers: Vec<String>,
+    /// Ask only those, never a zone's own servers.
+    #[arg(long, default_value = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
+    pub dns01_recursive_nameservers_only: bool,
+    /// DNS servers for looking at HTTP-01 resources; the system's when there are none.
+    #[arg(long, value_delimiter = ',')]
+    pub acme_http01_solver_nameservers: Vec<String>,
+
+    /// Whether a Secret goes when its Certificate goes.
+    #[arg(long, default_value = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
+    pub enable_certificate_owner_ref: bool,
+    /// Whether requests wait for another approver.
+    #[arg(long, default_value = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
+    pub disable_auto_approval: bool,
+    /// Whether solvers of Issuers may use credentials of Signet's own environment.
+    #[arg(long, default_value = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
+    pub issuer_ambient_credentials: bool,
+    /// Whether solvers of ClusterIssuers may.
+    #[arg(long, default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
+    pub cluster_issuer_ambient_credentials: bool,
+
+    /// text or json.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// error, warn, info, debug or trace; or a filter such as info,signet_plugins=debug.
+    #[arg(long, default_value = "info")]
+    pub log_level: String,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Flags {
+    /// A namespace flag, with the cluster resource namespace for an empty one.
+    pub fn or_cluster_resource<'a>(&'a self, namespace: &'a str) -> &'a str {
+        if namespace.is_empty() { &self.cluster_resource_namespace } else { namespace }
+    }
+}

@@ -1,0 +1,123 @@
+//! Which issuer a reference means, and what Issuers and ClusterIssuers have in common.
+
+use std::sync::Arc;
+
+use kube::ResourceExt;
+use signet_api::issuer::{AcmeIssuer, condition::READY};
+use signet_api::meta::condition;
+use signet_api::{ClusterIssuer, Issuer, IssuerRef, IssuerSpec, IssuerStatus};
+
+use crate::context::Settings;
+use crate::key::Key;
+use crate::stores::Stores;
+
+/// An Issuer or a ClusterIssuer.
+#[derive(Clone, Debug)]
+pub(crate) enum AnyIssuer {
+    Issuer(Arc<Issuer>),
+    ClusterIssuer(Arc<ClusterIssuer>),
+}
+
+impl AnyIssuer {
+    /// The issuer that `reference`, made in `namespace`, means. Without a kind: the Issuer of that
+    /// name in the namespace if there is one, else the ClusterIssuer. The error is a sentence.
+    pub(crate) fn find(stores: &Stores, namespace: &str, reference: &IssuerRef) -> Result<Self, String> {
+        let name = &reference.name;
+        let issuer = || stores.issuers.get(&Key::new(namespace, name)).map(Self::Issuer);
+        let cluster_issuer = || stores.cluster_issuers.get(&Key::new("", name)).map(Self::ClusterIssuer);
+        let (found, looked) = match reference.kind_if_set() {
+            Some("Issuer") => (issuer(), format!("there is no Issuer {name} in namespace {namespace}")),
+            Some("ClusterIssuer") => (cluster_issuer(), format!("there is no ClusterIssuer {name}")),
+            Some(kind) => (None, format!("{kind} is not a kind of issuer; Issuer and ClusterIssuer are")),
+            None => (
+                issuer().or_else(cluster_issuer),
+                format!("there is neither an Issuer {name} in namespace {namespace} nor a ClusterIssuer {name}"),
+            ),
+        };
+        found.ok_or(looked)
+    }
+
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Issuer(_) => "Issuer",
+            Self::ClusterIssuer(_) => "ClusterIssuer",
+        }
+    }
+
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Issuer(issuer) => issuer.name_any(),
+            Self::ClusterIssuer(issuer) => issuer.name_any(),
+        }
+    }
+
+    pub(crate) fn spec(&self) -> &IssuerSpec {
+        match self {
+            Self::Issuer(issuer) => &issuer.spec,
+            Self::ClusterIssuer(issuer) => &issuer.spec,
+        }
+    }
+
+    pub(crate) fn status(&self) -> Option<&IssuerStatus> {
+        match self {
+            Self::Issuer(issuer) => issuer.status.as_ref(),
+            Self::ClusterIssuer(issuer) => issuer.status.as_ref(),
+        }
+    }
+
+    pub(crate) fn acme(&self) -> Option<&AcmeIssuer> {
+        self.spec().acme.as_ref()
+    }
+
+    /// Where the Secrets are that it names.
+    pub(crate) fn secrets_in(&self, settings: &Settings) -> String {
+        match self {
+            Self::Issuer(issuer) => issuer.namespace().unwrap_or_default(),
+            Self::ClusterIssuer(_) => settings.cluster_resource_namespace.clone(),
+        }
+    }
+
+    /// Whether its solvers may use credentials of Signet's own environment.
+    pub(crate) fn may_use_ambient(&self, settings: &Settings) -> bool {
+        match self {
+            Self::Issuer(_) => settings.issuer_ambient,
+            Self::ClusterIssuer(_) => settings.cluster_issuer_ambient,
+        }
+    }
+
+    /// Why it can not sign now, as a sentence.
+    pub(crate) fn ready(&self) -> Result<(), String> {
+        let (kind, name) = (self.kind(), self.name());
+        let conditions = self.status().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        match condition(conditions, READY) {
+            Some(ready) if ready.is_true() => Ok(()),
+            Some(ready) => {
+                let why = ready.message.as_deref().unwrap_or("it does not say why");
+                Err(format!("{kind} {name} is not ready: {why}"))
+            }
+            None => Err(format!("{kind} {name} has not been checked yet")),
+        }
+    }
+
+    /// Every Secret that it names, whatever for: fields whose name ends in `SecretRef` (or that
+    /// say `secretName`) anywhere in its spec.
+    pub(crate) fn names_secret(&self, name: &str) -> bool {
+        let spec = serde_json::to_value(self.spec()).expect("a spec is plain data");
+        names_secret(&spec, name)
+    }
+}
+
+fn names_secret(value: &serde_json::Value, secret: &str) -> bool {
+    match value {
+        serde_json::Value::Object(fields) => fields.iter().any(|(field, inner)| {
+            let named = match field.as_str() {
+                "secretName" => inner.as_str(),
+                field if field.ends_with("ecretRef") => inner.get("name").and_then(|name| name.as_str()),
+                _ => None,
+            };
+            named == Some(secret) || names_secret(inner, secret)
+        }),
+        serde_json::Value::Array(items) => items.iter().any(|item| names_secret(item, secret)),
+        _ => false,
+    }
+}

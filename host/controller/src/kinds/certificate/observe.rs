@@ -1,0 +1,217 @@
+//! What a decision about a Certificate is made from, out of the cluster.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt;
+use signet_api::certificaterequest::{condition as of_request, reason};
+use signet_api::meta::{condition, has_condition};
+use signet_api::{Certificate, CertificateRequest, CertificateSpec, ConditionStatus, labels};
+use signet_core::certificate::{Failure, NextKey, Observed, Outcome, Pair, Request, SecretData, TargetSecret};
+use signet_core::pki::{self, Chain, Csr, KeyFacts};
+
+use super::{beside, target};
+use crate::context::Context;
+use crate::error::Error;
+use crate::issuers::AnyIssuer;
+use crate::key::Key;
+use crate::secrets::{self, TLS_CRT, TLS_KEY};
+use crate::stores::{children, uses_secret};
+
+/// How many requests of past issuances are kept unless the spec says.
+const HISTORY: usize = 1;
+
+pub(super) async fn observe(cx: &Context, certificate: &Arc<Certificate>) -> Result<Observed, Error> {
+    let namespace = certificate.namespace().unwrap_or_default();
+    let (spec, status) = (certificate.spec.clone(), certificate.status.clone().unwrap_or_default());
+    let revision = status.revision.unwrap_or(0);
+    let secret = secrets::read(cx, &beside(certificate, &spec.secret_name)).await?;
+    let requests = children(&cx.stores.requests, &**certificate);
+    let current = requests.iter().find(|request| revision > 0 && revision_of(request) == Some(revision));
+    let request = match requests.iter().find(|request| revision_of(request) == Some(revision + 1)) {
+        Some(request) => Some(observe_request(cx, certificate, request).await?),
+        None => None,
+    };
+    let issuer = AnyIssuer::find(&cx.stores, &namespace, &spec.issuer_ref).ok();
+    let issuer_kind = if spec.issuer_ref.is_ours() { issuer.map(|issuer| issuer.kind().to_owned()) } else { None };
+    Ok(Observed {
+        name: certificate.name_any(),
+        uid: certificate.uid().unwrap_or_default(),
+        generation: certificate.metadata.generation.unwrap_or(0),
+        spec_errors: pki::spec_errors(&spec).iter().map(ToString::to_string).collect(),
+        rival: rival(cx, certificate, secret.as_deref()),
+        issuer_kind,
+        secret: secret.as_deref().map(|secret| observe_target(cx, certificate, secret)),
+        next_keys: next_keys(cx, certificate),
+        request,
+        current_request_mismatches: current.map(|request| mismatches(&spec, request)),
+        surplus_requests: surplus(&spec, revision, &requests),
+        spec,
+        status,
+    })
+}
+
+fn revision_of(request: &CertificateRequest) -> Option<i64> {
+    request.annotations().get(labels::CERTIFICATE_REVISION)?.parse().ok()
+}
+
+/// The Certificate that owns the target Secret, when it is another one: the one that the Secret
+/// says, else the oldest.
+fn rival(cx: &Context, certificate: &Certificate, secret: Option<&Secret>) -> Option<String> {
+    let group = uses_secret(&certificate.namespace().unwrap_or_default(), &certificate.spec.secret_name);
+    let claimants = cx.stores.certificates.group(&group);
+    let written_for = secret.and_then(|secret| secret.annotations().get(labels::CERTIFICATE_NAME));
+    let owner = claimants
+        .iter()
+        .find(|claimant| Some(&claimant.name_any()) == written_for)
+        .or_else(|| claimants.iter().min_by_key(|claimant| (claimant.creation_timestamp(), claimant.name_any())));
+    owner.map(|owner| owner.name_any()).filter(|owner| *owner != certificate.name_any())
+}
+
+fn next_keys(cx: &Context, certificate: &Certificate) -> Vec<NextKey> {
+    let is_next = |secret: &&Arc<Secret>| secret.labels().contains_key(labels::NEXT_PRIVATE_KEY);
+    let owned = children(&cx.stores.secrets, certificate);
+    let next = owned.iter().filter(is_next).map(|secret| NextKey {
+        secret: secret.name_any(),
+        usable: key_facts(secret).is_ok_and(|key| key_violation(&certificate.spec, &key).is_none()),
+    });
+    next.collect()
+}
+
+fn key_facts(secret: &Secret) -> Result<KeyFacts, String> {
+    let pem = secrets::value(secret, TLS_KEY).ok_or("it has no tls.key")?;
+    signet_pki::key_facts(pem).map_err(|error| error.to_string())
+}
+
+/// How a key breaks the spec. Its form on paper is not compared: that is written anew each time.
+fn key_violation(spec: &CertificateSpec, key: &KeyFacts) -> Option<String> {
+    pki::key_violation(spec.private_key.as_ref(), key)
+}
+
+fn observe_target(cx: &Context, certificate: &Certificate, secret: &Secret) -> TargetSecret {
+    let annotation = |name| secret.annotations().get(name).cloned();
+    let issuer =
+        match (annotation(labels::ISSUER_NAME), annotation(labels::ISSUER_KIND), annotation(labels::ISSUER_GROUP)) {
+            (Some(name), kind, group) => Some((
+                name,
+                kind.unwrap_or_else(|| "Issuer".to_owned()),
+                group.filter(|group| !group.is_empty()).unwrap_or_else(|| signet_api::GROUP.to_owned()),
+            )),
+            _ => None,
+        };
+    TargetSecret {
+        data: secret_data(&certificate.spec, secret),
+        issuer,
+        certificate_name: annotation(labels::CERTIFICATE_NAME),
+        drifted: target::is_drifted(cx, certificate, secret),
+    }
+}
+
+fn secret_data(spec: &CertificateSpec, secret: &Secret) -> SecretData {
+    let missing: Vec<_> = [TLS_KEY, TLS_CRT].into_iter().filter(|key| secrets::value(secret, key).is_none()).collect();
+    if !missing.is_empty() {
+        return SecretData::Missing(missing);
+    }
+    let key = match key_facts(secret) {
+        Ok(key) => key,
+        Err(why) => return SecretData::InvalidKey(why),
+    };
+    match Chain::parse(secrets::value(secret, TLS_CRT).unwrap_or_default()) {
+        Ok(chain) => SecretData::Pair(pair(spec, &chain, Some(&key))),
+        Err(error) => SecretData::InvalidCertificate(error.to_string()),
+    }
+}
+
+fn pair(spec: &CertificateSpec, chain: &Chain, key: Option<&KeyFacts>) -> Pair {
+    let leaf = &chain.leaf;
+    let renew_before: Option<SignedDuration> = spec.renew_before.as_ref().map(|before| before.get());
+    Pair {
+        not_before: leaf.not_before,
+        not_after: leaf.not_after,
+        renewal_time: pki::renewal_time(leaf.not_before, leaf.not_after, renew_before, spec.renew_before_percentage),
+        key_matches: key.is_some_and(|key| pki::public_key_matches(&leaf.public_key, &key.spki_der)),
+        key_violation: key.and_then(|key| key_violation(spec, key)),
+        spec_mismatches: names(pki::secret_mismatch(spec, leaf)),
+    }
+}
+
+async fn observe_request(
+    cx: &Context,
+    certificate: &Certificate,
+    request: &CertificateRequest,
+) -> Result<Request, Error> {
+    let key_secret = request.annotations().get(labels::PRIVATE_KEY_SECRET_NAME).cloned().unwrap_or_default();
+    let secret = match key_secret.as_str() {
+        "" => None,
+        name => secrets::read(cx, &Key::new(certificate.namespace().unwrap_or_default(), name)).await?,
+    };
+    let key = secret.and_then(|secret| key_facts(&secret).ok());
+    let mut mismatches = mismatches(&certificate.spec, request);
+    if let (Some(key), Ok(csr)) = (&key, Csr::parse(&request.spec.request.0))
+        && !pki::public_key_matches(&csr.public_key, &key.spki_der)
+    {
+        mismatches.push("spec.privateKey".to_owned());
+    }
+    let outcome = outcome(&certificate.spec, request, key.as_ref());
+    Ok(Request { name: request.name_any(), key_secret, mismatches, outcome })
+}
+
+/// The fields of the Certificate that a request does not agree with.
+fn mismatches(spec: &CertificateSpec, request: &CertificateRequest) -> Vec<String> {
+    match Csr::parse(&request.spec.request.0) {
+        Ok(csr) => {
+            let fields = pki::spec_mismatch(spec, &csr).into_iter();
+            let mut fields = names(fields.chain(pki::request_mismatch(spec, &request.spec)).collect());
+            fields.dedup();
+            fields
+        }
+        Err(_) => vec!["spec".to_owned()],
+    }
+}
+
+fn names(fields: Vec<&'static str>) -> Vec<String> {
+    fields.into_iter().map(str::to_owned).collect()
+}
+
+fn outcome(spec: &CertificateSpec, request: &CertificateRequest, key: Option<&KeyFacts>) -> Outcome {
+    let status = request.status.clone().unwrap_or_default();
+    let failed = |reason: &str, message: String| {
+        let at = status.failure_time.as_ref().map(|time| time.0).or_else(|| Some(request.creation_timestamp()?.0));
+        Outcome::Failed(Failure { at: at.unwrap_or(Timestamp::UNIX_EPOCH), reason: reason.to_owned(), message })
+    };
+    let said = |type_: &str| {
+        let message = condition(&status.conditions, type_).and_then(|condition| condition.message.clone());
+        format!("CertificateRequest {}: {}", request.name_any(), message.unwrap_or_else(|| "it failed".to_owned()))
+    };
+    if has_condition(&status.conditions, of_request::INVALID_REQUEST, ConditionStatus::True) {
+        return failed("InvalidRequest", said(of_request::INVALID_REQUEST));
+    }
+    if has_condition(&status.conditions, of_request::DENIED, ConditionStatus::True) {
+        return failed(reason::DENIED, said(of_request::DENIED));
+    }
+    let Some(ready) = condition(&status.conditions, of_request::READY) else { return Outcome::Pending };
+    match (&status.certificate, ready.is_true(), ready.reason.as_deref()) {
+        (Some(certificate), true, _) => match Chain::parse(&certificate.0) {
+            Ok(chain) => Outcome::Issued(pair(spec, &chain, key)),
+            Err(error) => {
+                failed("InvalidCertificate", format!("{} returned no certificate: {error}", request.name_any()))
+            }
+        },
+        (_, false, Some(why @ (reason::FAILED | reason::DENIED))) => failed(why, said(of_request::READY)),
+        _ => Outcome::Pending,
+    }
+}
+
+/// Requests of this and past revisions beyond those that the spec wants kept, the oldest first.
+fn surplus(spec: &CertificateSpec, revision: i64, requests: &[Arc<CertificateRequest>]) -> Vec<String> {
+    let kept = spec.revision_history_limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(HISTORY).max(1);
+    let mut past: Vec<_> = requests
+        .iter()
+        .filter_map(|request| Some((revision_of(request)?, request.name_any())))
+        .filter(|(number, _)| *number <= revision)
+        .collect();
+    past.sort();
+    let surplus = past.len().saturating_sub(kept);
+    past.into_iter().take(surplus).map(|(_, name)| name).collect()
+}

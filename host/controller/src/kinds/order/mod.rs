@@ -1,0 +1,225 @@
+//! Order: asks the CA, and makes the Challenges that prove the names.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use jiff::Timestamp;
+use k8s_openapi::ByteString;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt;
+use signet_acme::Account;
+use signet_api::{Challenge, ChallengeSpec, ChallengeType, Order, OrderStatus};
+use signet_core::acme::{AuthorizationAtCa, Identifier, OrderAtCa};
+use signet_core::challenge::FINALIZER;
+use signet_core::order::{Action, Memory, Observed, OrderPlan, OwnChallenge, SeenOrder, decide};
+
+use crate::accounts::failure;
+use crate::context::{Context, Memories};
+use crate::error::Error;
+use crate::issuers::AnyIssuer;
+use crate::key::Key;
+use crate::queue::Queue;
+use crate::reconcile::Kind;
+use crate::stores::children;
+use crate::writer::{Contested, controlled_by};
+
+/// How often an authorization of a new order is asked for before the order waits.
+const AUTHORIZATION_TRIES: usize = 3;
+
+/// The edge of Orders.
+#[derive(Default)]
+pub(crate) struct Orders {
+    memories: Memories<Memory>,
+    /// Orders that the CA has made and not yet shown whole: asked for again, they would be made twice.
+    made: Memories<Option<OrderAtCa>>,
+}
+
+#[async_trait]
+impl Kind for Orders {
+    const NAME: &'static str = "orders";
+    const CONTESTED: Contested = Contested::No;
+    type Object = Order;
+    type Observed = Observed;
+    type Action = Action;
+    type Status = OrderStatus;
+
+    fn queue(cx: &Context) -> &Queue {
+        &cx.queues.orders
+    }
+
+    fn status(order: &Order) -> OrderStatus {
+        order.status.clone().unwrap_or_default()
+    }
+
+    async fn observe(&self, cx: &Context, order: &Arc<Order>) -> Result<Observed, Error> {
+        let namespace = order.namespace().unwrap_or_default();
+        let issuer = AnyIssuer::find(&cx.stores, &namespace, &order.spec.issuer_ref).ok();
+        let acme = issuer.as_ref().and_then(AnyIssuer::acme);
+        let own = children(&cx.stores.challenges, &**order);
+        Ok(Observed {
+            name: order.name_any(),
+            identifiers: identifiers(order),
+            profile: order.spec.profile.clone(),
+            replaces: order.spec.replaces.clone(),
+            not_after: order
+                .spec
+                .duration
+                .as_ref()
+                .and_then(|duration| Timestamp::now().checked_add(duration.get()).ok()),
+            issuer_ref: order.spec.issuer_ref.clone(),
+            labels: order.labels().clone(),
+            solvers: acme.map(|acme| acme.solvers.clone()).unwrap_or_default(),
+            status: Self::status(order),
+            challenges: own.iter().map(|challenge| own_challenge(challenge)).collect(),
+            memory: self.memories.get(&**order),
+        })
+    }
+
+    fn decide(observed: &Observed, now: Timestamp) -> OrderPlan {
+        decide(observed, now)
+    }
+
+    async fn act(&self, cx: &Context, order: &Arc<Order>, _: &Observed, action: Action) -> Result<(), Error> {
+        let namespace = order.namespace().unwrap_or_default();
+        if let Action::DeleteChallenge { name } = &action {
+            return match cx.stores.challenges.get(&Key::new(namespace, name)) {
+                Some(challenge) => cx.writer.delete(&*challenge).await,
+                None => Ok(()),
+            };
+        }
+        let account = match cx.accounts.account(cx, &namespace, &order.spec.issuer_ref).await? {
+            Ok(account) => account,
+            Err(failure) => {
+                self.memories.change(&**order, |memory| memory.failure = Some(failure));
+                return Ok(());
+            }
+        };
+        if let Action::CreateChallenge { name, spec } = action {
+            return cx.writer.create(&challenge(order, name, *spec, &account)).await;
+        }
+        let answer = self.ask(cx, order, &account, action).await;
+        self.memories.change(&**order, |memory| match answer {
+            Ok(answer) => {
+                memory.failure = None;
+                answer.remember(memory);
+            }
+            Err(error) => memory.failure = Some(failure(&error)),
+        });
+        Ok(())
+    }
+
+    fn forget(&self, _: &Context, key: &Key) {
+        self.memories.forget(key);
+        self.made.forget(key);
+    }
+}
+
+/// What the CA said.
+enum Answer {
+    New(OrderAtCa, Vec<AuthorizationAtCa>),
+    Order(OrderAtCa),
+    Certificate(String),
+}
+
+impl Answer {
+    fn remember(self, memory: &mut Memory) {
+        let at = Timestamp::now();
+        match self {
+            Self::New(order, authorizations) => {
+                memory.order = Some(SeenOrder { at, order });
+                memory.authorizations = authorizations;
+            }
+            Self::Order(order) => memory.order = Some(SeenOrder { at, order }),
+            Self::Certificate(pem) => memory.certificate = Some(ByteString(pem.into_bytes())),
+        }
+    }
+}
+
+impl Orders {
+    async fn ask(
+        &self,
+        cx: &Context,
+        order: &Order,
+        account: &Account,
+        action: Action,
+    ) -> Result<Answer, signet_acme::Error> {
+        match action {
+            Action::NewOrder { identifiers, profile, replaces, not_after } => {
+                let made = match self.made.get(order) {
+                    Some(made) => made,
+                    None => account.new_order(&identifiers, profile.as_deref(), replaces.as_deref(), not_after).await?,
+                };
+                self.made.change(order, |known| *known = Some(made.clone()));
+                let authorizations = made.authorization_urls.iter().map(|url| authorization(account, url));
+                let authorizations = try_join_all(authorizations).await?;
+                Ok(Answer::New(made, authorizations))
+            }
+            Action::Refresh { url } => account.order(&url).await.map(Answer::Order),
+            Action::Finalize { url } => {
+                let csr = csr_der(order);
+                let at_ca = order.status.clone().unwrap_or_default().url.unwrap_or_default();
+                account.finalize(&at_ca, &url, &csr).await.map(Answer::Order)
+            }
+            Action::Download { url } => {
+                let namespace = order.namespace().unwrap_or_default();
+                let issuer = AnyIssuer::find(&cx.stores, &namespace, &order.spec.issuer_ref).ok();
+                let preferred = issuer.as_ref().and_then(AnyIssuer::acme).and_then(|acme| acme.preferred_chain.clone());
+                account.certificate(&url, preferred.as_deref()).await.map(Answer::Certificate)
+            }
+            Action::CreateChallenge { .. } | Action::DeleteChallenge { .. } => {
+                unreachable!("what is written to the cluster is not asked of the CA")
+            }
+        }
+    }
+}
+
+/// One that fails must not cost the whole order.
+async fn authorization(account: &Account, url: &str) -> Result<AuthorizationAtCa, signet_acme::Error> {
+    for _ in 1..AUTHORIZATION_TRIES {
+        if let Ok(authorization) = account.authorization(url).await {
+            return Ok(authorization);
+        }
+    }
+    account.authorization(url).await
+}
+
+fn identifiers(order: &Order) -> Vec<Identifier> {
+    let names = order.spec.dns_names.iter().cloned().map(Identifier::Dns);
+    let addresses = order.spec.ip_addresses.iter().filter_map(|address| address.parse().ok().map(Identifier::Ip));
+    names.chain(addresses).collect()
+}
+
+fn csr_der(order: &Order) -> Vec<u8> {
+    pem::parse(&order.spec.request.0).map(pem::Pem::into_contents).unwrap_or_default()
+}
+
+fn own_challenge(challenge: &Challenge) -> OwnChallenge {
+    OwnChallenge {
+        name: challenge.name_any(),
+        authorization_url: challenge.spec.authorization_url.clone(),
+        dns_name: challenge.spec.dns_name.clone(),
+        status: challenge.status.clone().unwrap_or_default(),
+        deleting: challenge.metadata.deletion_timestamp.is_some(),
+    }
+}
+
+fn challenge(order: &Order, name: String, spec: ChallengeSpec, account: &Account) -> Challenge {
+    let key = match spec.type_ {
+        ChallengeType::Http01 => account.key_authorization(&spec.token),
+        ChallengeType::Dns01 => account.dns01_value(&spec.token),
+    };
+    Challenge {
+        metadata: ObjectMeta {
+            name: Some(name),
+            namespace: order.namespace(),
+            annotations: Some(order.annotations().clone()),
+            labels: Some(order.labels().clone()),
+            finalizers: Some(vec![FINALIZER.to_owned()]),
+            owner_references: controlled_by(order),
+            ..ObjectMeta::default()
+        },
+        spec: ChallengeSpec { key, ..spec },
+        status: None,
+    }
+}

@@ -1,0 +1,169 @@
+//! Which objects are to be looked at, and when. One object is looked at by one task at a time; a
+//! wish that comes meanwhile is kept.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::key::Key;
+
+const FIRST_BACKOFF: Duration = Duration::from_millis(500);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
+
+/// The queue of one kind.
+#[derive(Default)]
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    due: HashMap<Key, Instant>,
+    /// What is due and not looked at right now, by time.
+    order: BTreeSet<(Instant, Key)>,
+    running: HashSet<Key>,
+    /// How often the last attempts at an object failed in a row.
+    failures: HashMap<Key, u32>,
+}
+
+impl State {
+    /// Makes an object due at `at`, or earlier if it is already.
+    fn add(&mut self, key: &Key, at: Instant) {
+        if self.due.get(key).is_some_and(|due| *due <= at) {
+            return;
+        }
+        if let Some(old) = self.due.insert(key.clone(), at) {
+            self.order.remove(&(old, key.clone()));
+        }
+        if !self.running.contains(key) {
+            self.order.insert((at, key.clone()));
+        }
+    }
+}
+
+impl Queue {
+    /// Looks at an object as soon as possible.
+    pub(crate) fn add(&self, key: Key) {
+        self.lock().add(&key, Instant::now());
+        self.changed.notify_one();
+    }
+
+    /// Waits for an object that is due. The caller must say [`Queue::done`] of it.
+    pub(crate) async fn next(&self) -> Key {
+        loop {
+            let wait = {
+                let mut state = self.lock();
+                match state.order.first().cloned() {
+                    Some((at, key)) if at <= Instant::now() => {
+                        state.order.remove(&(at, key.clone()));
+                        state.due.remove(&key);
+                        state.running.insert(key.clone());
+                        return key;
+                    }
+                    first => first.map(|(at, _)| at),
+                }
+            };
+            match wait {
+                None => self.changed.notified().await,
+                Some(at) => {
+                    tokio::select! {
+                        () = self.changed.notified() => {}
+                        () = tokio::time::sleep_until(at) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// An object was looked at; it wants to be looked at again after `requeue`, if at all.
+    pub(crate) fn done(&self, key: &Key, requeue: Option<Duration>) {
+        let mut state = self.lock();
+        state.failures.remove(key);
+        self.finish(state, key, requeue);
+    }
+
+    /// Looking at an object failed: again after a while, which doubles with each failure. Returns it.
+    pub(crate) fn failed(&self, key: &Key) -> Duration {
+        let mut state = self.lock();
+        let failures = state.failures.entry(key.clone()).or_default();
+        let wait = (FIRST_BACKOFF * 2_u32.saturating_pow(*failures)).min(LONGEST_BACKOFF);
+        *failures = (*failures + 1).min(16);
+        self.finish(state, key, Some(wait));
+        wait
+    }
+
+    fn finish(&self, mut state: MutexGuard<'_, State>, key: &Key, requeue: Option<Duration>) {
+        state.running.remove(key);
+        if let Some(at) = state.due.get(key).copied() {
+            state.order.insert((at, key.clone()));
+        }
+        if let Some(after) = requeue {
+            state.add(key, Instant::now() + after);
+        }
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> Key {
+        Key::new("ns", name)
+    }
+
+    async fn nothing_within(queue: &Queue, seconds: u64) {
+        let next = tokio::time::timeout(Duration::from_secs(seconds), queue.next()).await;
+        assert!(next.is_err(), "{next:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_object_is_looked_at_by_one_task_and_again_when_asked_meanwhile() {
+        let queue = Queue::default();
+        queue.add(key("a"));
+        queue.add(key("a"));
+        assert_eq!(queue.next().await, key("a"));
+        queue.add(key("a"));
+        nothing_within(&queue, 60).await;
+        queue.done(&key("a"), None);
+        assert_eq!(queue.next().await, key("a"));
+        queue.done(&key("a"), None);
+        nothing_within(&queue, 60).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_earlier_wish_counts() {
+        let queue = Queue::default();
+        queue.add(key("a"));
+        queue.next().await;
+        queue.done(&key("a"), Some(Duration::from_secs(100)));
+        nothing_within(&queue, 50).await;
+        queue.add(key("a"));
+        assert_eq!(queue.next().await, key("a"));
+        queue.done(&key("a"), Some(Duration::from_secs(10)));
+        nothing_within(&queue, 9).await;
+        assert_eq!(tokio::time::timeout(Duration::from_secs(2), queue.next()).await, Ok(key("a")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_wait_longer_and_longer_up_to_a_bound() {
+        let queue = Queue::default();
+        let mut waits = Vec::new();
+        queue.add(key("a"));
+        for _ in 0..12 {
+            queue.next().await;
+            waits.push(queue.failed(&key("a")));
+        }
+        assert_eq!(waits[..3], [500, 1000, 2000].map(Duration::from_millis));
+        assert_eq!(waits[11], LONGEST_BACKOFF);
+    }
+}

@@ -1,0 +1,113 @@
+//! What the process answers over HTTP: HTTP-01 challenges, health, metrics.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use signet_api::ChallengeType;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::Metrics;
+use crate::stores::{Stores, answers};
+
+/// A bound socket and what it serves.
+pub(crate) struct Server {
+    listener: TcpListener,
+    router: Router,
+}
+
+impl Server {
+    /// Binds now, so that a port that is taken is found out at the start.
+    pub(crate) async fn bind(address: SocketAddr, router: Router) -> io::Result<Self> {
+        Ok(Self { listener: TcpListener::bind(address).await?, router })
+    }
+
+    /// Serves until it is told to stop, and finishes what it has begun.
+    pub(crate) fn run(self, stop: CancellationToken) -> impl Future<Output = io::Result<()>> + Send {
+        let Self { listener, router } = self;
+        async move { axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await }
+    }
+}
+
+/// The HTTP-01 responder: answers from the Challenges that the process watches, so every replica
+/// answers, through restarts.
+pub(crate) fn responder(stores: Arc<Stores>) -> Router {
+    Router::new().route("/.well-known/acme-challenge/{token}", get(answer)).with_state(stores)
+}
+
+async fn answer(State(stores): State<Arc<Stores>>, Path(token): Path<String>, headers: HeaderMap) -> impl IntoResponse {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host = host_name(host);
+    let challenges = stores.challenges.group(&answers(&token));
+    let found = challenges.iter().find(|challenge| {
+        challenge.spec.type_ == ChallengeType::Http01 && challenge.spec.dns_name.eq_ignore_ascii_case(host)
+    });
+    tracing::debug!(host, token, found = found.is_some(), "HTTP-01 request");
+    match found {
+        Some(challenge) => {
+            (StatusCode::OK, [(header::CONTENT_TYPE, "application/octet-stream")], challenge.spec.key.clone())
+        }
+        None => (
+            StatusCode::NOT_FOUND,
+            [(header::CONTENT_TYPE, "text/plain")],
+            format!("Signet has no HTTP-01 challenge with this token for {host}\n"),
+        ),
+    }
+}
+
+/// The host of a Host header, without port and brackets.
+fn host_name(header: &str) -> &str {
+    match header.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or(rest),
+        None => header.split(':').next().unwrap_or(header),
+    }
+}
+
+/// Liveness and readiness, on the paths that Kubernetes' own components have.
+pub(crate) fn health(ready: Arc<AtomicBool>) -> Router {
+    let is_ready = move || {
+        let ready = ready.load(Ordering::Acquire);
+        async move {
+            if ready { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "still reading the cluster") }
+        }
+    };
+    Router::new()
+        .route("/livez", get(|| async { "ok" }))
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(is_ready))
+}
+
+/// The metrics, in the text format that was asked for.
+pub(crate) fn metrics(metrics: Arc<Metrics>, stores: Arc<Stores>) -> Router {
+    let show = move || {
+        let text = metrics.encode(&stores);
+        async move { ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text) }
+    };
+    Router::new().route("/metrics", get(show))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_header_may_have_a_port() {
+        for (header, host) in [
+            ("example.com", "example.com"),
+            ("example.com:8080", "example.com"),
+            ("192.0.2.1:80", "192.0.2.1"),
+            ("[2001:db8::1]:80", "2001:db8::1"),
+            ("", ""),
+        ] {
+            assert_eq!(host_name(header), host);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The caches and queues of every kind that is watched, and what each kind is found by.
+
+use std::fmt::Debug;
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use signet_api::{Certificate, CertificateRequest, Challenge, ClusterIssuer, Issuer, IssuerRef, Order};
+
+use crate::cache::{Cache, owned_by, owners};
+use crate::key::Key;
+use crate::queue::Queue;
+
+/// What the process knows.
+pub(crate) struct Stores {
+    pub(crate) certificates: Cache<Certificate>,
+    pub(crate) requests: Cache<CertificateRequest>,
+    pub(crate) orders: Cache<Order>,
+    pub(crate) challenges: Cache<Challenge>,
+    pub(crate) issuers: Cache<Issuer>,
+    pub(crate) cluster_issuers: Cache<ClusterIssuer>,
+    /// Those that are ours: labelled `controller.cert-manager.io/fao`.
+    pub(crate) secrets: Cache<Secret>,
+}
+
+/// What is to be looked at.
+#[derive(Default)]
+pub(crate) struct Queues {
+    pub(crate) certificates: Queue,
+    pub(crate) requests: Queue,
+    pub(crate) orders: Queue,
+    pub(crate) challenges: Queue,
+    pub(crate) issuers: Queue,
+    pub(crate) cluster_issuers: Queue,
+}
+
+impl Default for Stores {
+    fn default() -> Self {
+        Self {
+            certificates: Cache::new(|certificate| {
+                let namespace = certificate.namespace().unwrap_or_default();
+                vec![uses_secret(&namespace, &certificate.spec.secret_name), refers_to(&certificate.spec.issuer_ref)]
+            }),
+            requests: Cache::new(|request| {
+                let mut groups = owners(request);
+                groups.push(refers_to(&request.spec.issuer_ref));
+                groups
+            }),
+            orders: Cache::new(|order| {
+                let mut groups = owners(order);
+                groups.push(refers_to(&order.spec.issuer_ref));
+                groups
+            }),
+            challenges: Cache::new(|challenge| {
+                let mut groups = owners(challenge);
+                groups.push(refers_to(&challenge.spec.issuer_ref));
+                groups.push(answers(&challenge.spec.token));
+                groups
+            }),
+            issuers: Cache::new(|_| Vec::new()),
+            cluster_issuers: Cache::new(|_| Vec::new()),
+            secrets: Cache::new(owners),
+        }
+    }
+}
+
+impl Stores {
+    /// Waits until everything was listed once.
+    pub(crate) async fn wait_synced(&self) {
+        self.certificates.wait_synced().await;
+        self.requests.wait_synced().await;
+        self.orders.wait_synced().await;
+        self.challenges.wait_synced().await;
+        self.issuers.wait_synced().await;
+        self.cluster_issuers.wait_synced().await;
+        self.secrets.wait_synced().await;
+    }
+}
+
+/// The group of Certificates that write to this Secret.
+pub(crate) fn uses_secret(namespace: &str, name: &str) -> String {
+    format!("secret {namespace}/{name}")
+}
+
+/// The group of what refers to an issuer of this name, of whatever kind and in whatever namespace.
+pub(crate) fn refers_to(issuer: &IssuerRef) -> String {
+    format!("issuer {}", issuer.name)
+}
+
+/// The group of Challenges with this token.
+pub(crate) fn answers(token: &str) -> String {
+    format!("token {token}")
+}
+
+/// A kind that has a cache.
+pub(crate) trait Stored:
+    Resource<DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned + Send + Sync + 'static
+{
+    fn cache(stores: &Stores) -> &Cache<Self>;
+    fn api(client: &Client, namespace: &str) -> Api<Self>;
+}
+
+macro_rules! stored {
+    ($kind:ty, $cache:ident) => {
+        impl Stored for $kind {
+            fn cache(stores: &Stores) -> &Cache<Self> {
+                &stores.$cache
+            }
+
+            fn api(client: &Client, namespace: &str) -> Api<Self> {
+                Api::namespaced(client.clone(), namespace)
+            }
+        }
+    };
+}
+
+stored!(Certificate, certificates);
+stored!(CertificateRequest, requests);
+stored!(Order, orders);
+stored!(Challenge, challenges);
+stored!(Issuer, issuers);
+stored!(Secret, secrets);
+
+impl Stored for ClusterIssuer {
+    fn cache(stores: &Stores) -> &Cache<Self> {
+        &stores.cluster_issuers
+    }
+
+    fn api(client: &Client, _: &str) -> Api<Self> {
+        Api::all(client.clone())
+    }
+}
+
+/// Looks at the owner, of kind `kind`, of an object that changed.
+pub(crate) fn owner_key<K: Resource>(object: &K, kind: &str) -> Option<Key> {
+    let owner = object.owner_references().iter().find(|owner| owner.kind == kind)?;
+    Some(Key::new(object.namespace().unwrap_or_default(), &owner.name))
+}
+
+/// What `owner` owns, of the kind of the cache.
+pub(crate) fn children<K: Resource + Clone>(cache: &Cache<K>, owner: &impl ResourceExt) -> Vec<std::sync::Arc<K>> {
+    owner.uid().map(|uid| cache.group(&owned_by(&uid))).unwrap_or_default()
+}

@@ -1,0 +1,203 @@
+//! The watches: each event goes into a cache, and says which objects are to be looked at.
+
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt, pin_mut};
+use k8s_openapi::api::core::v1::Secret;
+use kube::core::PartialObjectMeta;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, Client, Resource, ResourceExt};
+use signet_api::{Certificate, CertificateRequest, Challenge, ClusterIssuer, Issuer, Order, labels};
+use tokio::task::JoinSet;
+
+use crate::context::Context;
+use crate::error::sentence;
+use crate::issuers::AnyIssuer;
+use crate::key::Key;
+use crate::stores::{Stored, owner_key, uses_secret};
+
+/// How many objects a page of the first listing has.
+const PAGE: u32 = 500;
+
+/// Starts every watch. `namespace` restricts them to one.
+pub(crate) fn start(cx: &Arc<Context>, client: &Client, namespace: Option<&str>) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    let all = watcher::Config::default().page_size(PAGE);
+    let ours = all.clone().labels(&format!("{}=true", labels::WATCHED));
+    tasks.spawn(pump::<Certificate>(cx.clone(), api(client, namespace), all.clone(), certificate));
+    tasks.spawn(pump::<CertificateRequest>(cx.clone(), api(client, namespace), all.clone(), request));
+    tasks.spawn(pump::<Order>(cx.clone(), api(client, namespace), all.clone(), order));
+    tasks.spawn(pump::<Challenge>(cx.clone(), api(client, namespace), all.clone(), challenge));
+    tasks.spawn(pump::<Issuer>(cx.clone(), api(client, namespace), all.clone(), issuer));
+    tasks.spawn(pump::<ClusterIssuer>(cx.clone(), Api::all(client.clone()), all.clone(), cluster_issuer));
+    tasks.spawn(pump::<Secret>(cx.clone(), api(client, namespace), ours, secret));
+    tasks.spawn(named_secrets(cx.clone(), api(client, namespace)));
+    tasks.spawn(plugins(cx.clone()));
+    tasks
+}
+
+fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+/// Moves events of one kind into its cache, and has `wake` say what they concern.
+async fn pump<K: Stored>(cx: Arc<Context>, api: Api<K>, config: watcher::Config, wake: fn(&Context, &K)) {
+    let slim = |object: &mut K| {
+        // Only those of Secrets are ever read: they tell what was once applied.
+        if K::kind(&()) != "Secret" {
+            object.managed_fields_mut().clear();
+        }
+    };
+    let events = watcher(api, config).default_backoff().map(move |event| event.map(|event| event.modify(slim)));
+    take_in(&cx, events, wake).await;
+}
+
+async fn take_in<K: Stored>(
+    cx: &Context,
+    events: impl Stream<Item = Result<Event<K>, watcher::Error>>,
+    wake: fn(&Context, &K),
+) {
+    let cache = K::cache(&cx.stores);
+    pin_mut!(events);
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::Init) => cache.begin_listing(),
+            Ok(Event::InitApply(object) | Event::Apply(object)) => {
+                let object = Arc::new(object);
+                cache.put(object.clone());
+                wake(cx, &object);
+            }
+            Ok(Event::InitDone) => {
+                for key in cache.end_listing() {
+                    tracing::debug!(kind = %K::kind(&()), %key, "went while nobody watched");
+                }
+            }
+            Ok(Event::Delete(object)) => {
+                cache.remove(&object);
+                wake(cx, &object);
+            }
+            Err(error) => {
+                tracing::warn!(kind = %K::kind(&()), error = sentence(&error), "the watch broke and starts again");
+            }
+        }
+    }
+}
+
+fn certificate(cx: &Context, certificate: &Certificate) {
+    cx.queues.certificates.add(Key::of(certificate));
+    if certificate.metadata.deletion_timestamp.is_some() || cx.stores.certificates.get(&Key::of(certificate)).is_none()
+    {
+        // Another Certificate may have waited for this one's Secret.
+        wake_users(cx, &certificate.namespace().unwrap_or_default(), &certificate.spec.secret_name);
+    }
+}
+
+fn wake_users(cx: &Context, namespace: &str, secret: &str) {
+    for user in cx.stores.certificates.group(&uses_secret(namespace, secret)) {
+        cx.queues.certificates.add(Key::of(&*user));
+    }
+}
+
+fn request(cx: &Context, request: &CertificateRequest) {
+    cx.queues.requests.add(Key::of(request));
+    if let Some(owner) = owner_key(request, "Certificate") {
+        cx.queues.certificates.add(owner);
+    }
+}
+
+fn order(cx: &Context, order: &Order) {
+    cx.queues.orders.add(Key::of(order));
+    if let Some(owner) = owner_key(order, "CertificateRequest") {
+        cx.queues.requests.add(owner);
+    }
+}
+
+fn challenge(cx: &Context, challenge: &Challenge) {
+    cx.queues.challenges.add(Key::of(challenge));
+    if let Some(owner) = owner_key(challenge, "Order") {
+        cx.queues.orders.add(owner);
+    }
+}
+
+fn issuer(cx: &Context, issuer: &Issuer) {
+    cx.queues.issuers.add(Key::of(issuer));
+    wake_referrers(cx, &issuer.name_any());
+}
+
+fn cluster_issuer(cx: &Context, issuer: &ClusterIssuer) {
+    cx.queues.cluster_issuers.add(Key::of(issuer));
+    wake_referrers(cx, &issuer.name_any());
+}
+
+/// Everything under way that refers to an issuer of this name.
+fn wake_referrers(cx: &Context, name: &str) {
+    let group = crate::stores::refers_to(&signet_api::IssuerRef { name: name.to_owned(), ..Default::default() });
+    let stores = &cx.stores;
+    stores.certificates.group(&group).iter().for_each(|object| cx.queues.certificates.add(Key::of(&**object)));
+    stores.requests.group(&group).iter().for_each(|object| cx.queues.requests.add(Key::of(&**object)));
+    stores.orders.group(&group).iter().for_each(|object| cx.queues.orders.add(Key::of(&**object)));
+    stores.challenges.group(&group).iter().for_each(|object| cx.queues.challenges.add(Key::of(&**object)));
+}
+
+fn secret(cx: &Context, secret: &Secret) {
+    if let Some(owner) = owner_key(secret, "Certificate") {
+        cx.queues.certificates.add(owner);
+    }
+    wake_users(cx, &secret.namespace().unwrap_or_default(), &secret.name_any());
+}
+
+/// Watches the metadata of every Secret, keeps none of it, and wakes the issuers that name one.
+async fn named_secrets(cx: Arc<Context>, api: Api<PartialObjectMeta<Secret>>) {
+    let config = watcher::Config::default().page_size(PAGE);
+    let events = watcher(api, config).default_backoff();
+    pin_mut!(events);
+    let mut listed = false;
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::InitDone) => listed = true,
+            Ok(Event::Apply(secret) | Event::Delete(secret)) => named_secret(&cx, &secret),
+            // What is listed first was there when the issuers were looked at.
+            Ok(Event::InitApply(secret)) if listed => named_secret(&cx, &secret),
+            Ok(Event::Init | Event::InitApply(_)) => {}
+            Err(error) => {
+                tracing::warn!(error = sentence(&error), "the watch of Secrets' metadata broke and starts again")
+            }
+        }
+    }
+}
+
+fn named_secret(cx: &Context, secret: &PartialObjectMeta<Secret>) {
+    let (namespace, name) = (secret.namespace().unwrap_or_default(), secret.name_any());
+    let issuers = cx.stores.issuers.all().into_iter().map(AnyIssuer::Issuer);
+    let cluster = cx.stores.cluster_issuers.all().into_iter().map(AnyIssuer::ClusterIssuer);
+    for issuer in issuers.chain(cluster) {
+        if issuer.secrets_in(&cx.settings) == namespace && issuer.names_secret(&name) {
+            cx.secret_changes.count();
+            match &issuer {
+                AnyIssuer::Issuer(issuer) => cx.queues.issuers.add(Key::of(&**issuer)),
+                AnyIssuer::ClusterIssuer(issuer) => cx.queues.cluster_issuers.add(Key::of(&**issuer)),
+            }
+            wake_referrers(cx, &issuer.name());
+        }
+    }
+    // A target Secret that is not yet ours.
+    wake_users(cx, &namespace, &name);
+}
+
+/// A plugin came, went or was replaced: issuers name them, and Challenges may have waited.
+async fn plugins(cx: Arc<Context>) {
+    let mut changes = cx.registry.changes();
+    while changes.changed().await.is_ok() {
+        let stores = &cx.stores;
+        stores.issuers.all().iter().for_each(|object| cx.queues.issuers.add(Key::of(&**object)));
+        stores.cluster_issuers.all().iter().for_each(|object| cx.queues.cluster_issuers.add(Key::of(&**object)));
+        stores.challenges.all().iter().for_each(|object| cx.queues.challenges.add(Key::of(&**object)));
+    }
+}
