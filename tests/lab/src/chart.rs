@@ -82,7 +82,9 @@ impl Lab {
         let deployment = deployments.items.into_iter().next().and_then(|deployment| deployment.spec);
         let spec = deployment.and_then(|spec| spec.template.spec).context("the Deployment has a pod template")?;
         let container = spec.containers.first().context("the Deployment has a container")?;
-        let environment = pod::environment(container, &Pod { name: "signet-0", namespace: &chart.namespace })?;
+        let mut environment = pod::environment(container, &Pod { name: "signet-0", namespace: &chart.namespace })?;
+        // The lab's CA stands among the roots that the system trusts, so manifests need no caBundle.
+        environment.insert("SSL_CERT_FILE".to_owned(), self.site.path("pki/world/ca.crt").display().to_string());
         let mut folders = self.fill_volumes(chart, &spec).await?;
         folders.push(("/plugins".to_owned(), plugins_folder(&self.site, chart)?));
         let mut args = pod::arguments(container, &environment, &folders);

@@ -1,5 +1,7 @@
 //! `signet-lab`: a lab for a person at a terminal, and the supervisor that tests start.
 
+mod demo;
+
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,6 +40,12 @@ enum Subcommands {
         /// A file of chart values, in JSON or YAML.
         #[arg(long)]
         values: Option<PathBuf>,
+    },
+    /// Shows the main job: a cluster, the guide's manifests, certificates that become Ready.
+    Demo {
+        /// Leave nothing running.
+        #[arg(long, env = "DEMO_EXIT", value_parser = clap::builder::FalseyValueParser::new())]
+        exit: bool,
     },
     /// Takes a lab down.
     Down,
@@ -105,6 +113,7 @@ async fn run(name: &str, command: Subcommands) -> Result<()> {
         Subcommands::Build => Tools::ready().map(drop),
         Subcommands::Up { level, bare } => up(name, level, bare).await,
         Subcommands::Install { values } => install(name, values).await,
+        Subcommands::Demo { exit } => demo::run(name, exit).await,
         Subcommands::Down => down(name).await,
         Subcommands::Status => status(name).await,
         Subcommands::Env => env(name).await,
