@@ -26,8 +26,8 @@ pub struct Observed {
     pub next_keys: Vec<NextKey>,
     /// The request of the revision to come.
     pub request: Option<Request>,
-    /// What differs between the spec and the request of the current revision, by field; none
-    /// when that request is gone.
+    /// Fields of the spec (`spec.dnsNames`) in which the request of the current revision differs;
+    /// none when that request is gone.
     pub current_request_mismatches: Option<Vec<String>>,
     /// Requests of old revisions beyond `revisionHistoryLimit`.
     pub surplus_requests: Vec<String>,
@@ -64,7 +64,7 @@ pub struct Pair {
     pub key_matches: bool,
     /// How the key breaks `spec.privateKey`, if it does.
     pub key_violation: Option<String>,
-    /// Fields of the spec that the certificate does not agree with.
+    /// Fields of the spec (`spec.dnsNames`) that the certificate does not agree with.
     pub spec_mismatches: Vec<String>,
 }
 

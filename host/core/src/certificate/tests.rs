@@ -186,7 +186,7 @@ fn the_first_broken_rule_is_the_reason() {
             },
             "SecretMismatch",
         ),
-        (|o| o.current_request_mismatches = Some(vec!["dnsNames".into()]), "RequestChanged"),
+        (|o| o.current_request_mismatches = Some(vec!["spec.dnsNames".into()]), "RequestChanged"),
         (|o| o.secret = Some(secret(SecretData::Pair(pair(NOW - 91 * 24 * HOUR)))), "Expired"),
         (|o| o.secret = Some(secret(SecretData::Pair(pair(NOW - 61 * 24 * HOUR)))), "Renewing"),
     ];
@@ -200,6 +200,19 @@ fn the_first_broken_rule_is_the_reason() {
         // Only a certificate that is merely due stays Ready while it is renewed.
         assert_eq!(has_condition(&status.conditions, READY, ConditionStatus::True), *reason == "Renewing");
     }
+}
+
+#[test]
+fn fields_are_named_by_their_path() {
+    let fields = vec!["spec.commonName".to_owned(), "spec.dnsNames".to_owned()];
+    let mut observed = ready();
+    observed.current_request_mismatches = None;
+    observed.secret = Some(secret(SecretData::Pair(Pair { spec_mismatches: fields.clone(), ..pair(NOW) })));
+    let mismatch = first_violation(&observed, at(NOW)).unwrap();
+    assert!(mismatch.message.ends_with("agree with spec.commonName, spec.dnsNames"), "{}", mismatch.message);
+    observed.current_request_mismatches = Some(fields);
+    let changed = first_violation(&observed, at(NOW)).unwrap();
+    assert!(changed.message.starts_with("spec.commonName, spec.dnsNames changed"), "{}", changed.message);
 }
 
 fn failing() -> World {
@@ -255,7 +268,7 @@ fn a_kept_key_that_fits_is_copied() {
     let mut observed = ready();
     let never = CertificatePrivateKey { rotation_policy: Some(RotationPolicy::Never), ..Default::default() };
     observed.spec.private_key = Some(never);
-    observed.current_request_mismatches = Some(vec!["dnsNames".into()]);
+    observed.current_request_mismatches = Some(vec!["spec.dnsNames".into()]);
     let plan = decide(&observed, at(NOW));
     assert!(matches!(&plan.actions[0], Action::CreateNextKey { copy_current: true, .. }), "{plan:?}");
 }

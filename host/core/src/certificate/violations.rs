@@ -124,18 +124,14 @@ fn secret_mismatch(observed: &Observed, _: Timestamp) -> Option<Violation> {
         format!(
             "the certificate in Secret {} does not agree with {}",
             observed.spec.secret_name,
-            fields(&pair.spec_mismatches)
+            pair.spec_mismatches.join(", ")
         ),
     )
 }
 
 fn request_changed(observed: &Observed, _: Timestamp) -> Option<Violation> {
     let changed = observed.current_request_mismatches.as_ref().filter(|fields| !fields.is_empty())?;
-    broken("RequestChanged", format!("{} changed since the certificate was requested", fields(changed)))
-}
-
-fn fields(names: &[String]) -> String {
-    names.iter().map(|name| format!("spec.{name}")).collect::<Vec<_>>().join(", ")
+    broken("RequestChanged", format!("{} changed since the certificate was requested", changed.join(", ")))
 }
 
 fn expired(observed: &Observed, now: Timestamp) -> Option<Violation> {
