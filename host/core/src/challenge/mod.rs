@@ -159,7 +159,10 @@ fn prove(observed: &Observed, now: Timestamp) -> ChallengePlan {
 
 fn waiting(observed: &Observed, wait: Duration) -> String {
     let name = &observed.dns_name;
-    format!("The proof for {name} is shown; the solver's waitInsteadOfSelfCheck lets {} s pass before the CA is told", wait.as_secs())
+    format!(
+        "The proof for {name} is shown; the solver's waitInsteadOfSelfCheck lets {} s pass before the CA is told",
+        wait.as_secs()
+    )
 }
 
 /// The proof can be seen: have the CA look, and ask what it found.

@@ -34,13 +34,13 @@ fn without_a_slot_it_waits() {
 fn a_failed_check_is_told_once_it_lasts() {
     let mut one = fresh();
     one.memory.presented = Some(Presented { at: at(0), receipt: None });
-    one.memory.check = Some(Check::Failed { attempts: 1, message: "404".into(), at: at(0) });
-    assert_eq!(decide(&one, at(1)), ChallengePlan::wait(Duration::from_secs(1)));
+    one.memory.check = Some(Check::Failed { attempts: 3, message: "404".into(), at: at(0) });
+    assert_eq!(decide(&one, at(1)), ChallengePlan::wait(Duration::from_secs(2)));
     let plan = decide(&one, at(3));
     one.status = plan.status.unwrap();
     assert!(one.status.reason.as_ref().unwrap().contains("404") && one.status.presented);
-    assert_eq!(decide(&one, at(3)), ChallengePlan::wait(Duration::from_secs(7)));
-    assert_eq!(decide(&one, at(10)).actions, [Action::Check]);
+    assert_eq!(decide(&one, at(3)), ChallengePlan::wait(Duration::from_secs(5)));
+    assert_eq!(decide(&one, at(8)).actions, [Action::Check]);
 }
 
 #[test]

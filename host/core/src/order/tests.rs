@@ -226,21 +226,21 @@ impl World {
             })
             .collect();
         let plan = decide(&self.order, at(self.second));
-        if plan.actions.into_iter().all(|action| self.apply_order(action)) {
-            if let Some(status) = plan.status {
-                self.order.status = status;
-                self.dies();
-            }
+        if plan.actions.into_iter().all(|action| self.apply_order(action))
+            && let Some(status) = plan.status
+        {
+            self.order.status = status;
+            self.dies();
         }
     }
 
     fn turn_challenge(&mut self, index: usize) {
         let plan = challenge::decide(&self.challenges[index].1, at(self.second));
-        if plan.actions.into_iter().all(|action| self.apply_challenge(index, action)) {
-            if let Some(status) = plan.status {
-                self.challenges[index].1.status = status;
-                self.dies();
-            }
+        if plan.actions.into_iter().all(|action| self.apply_challenge(index, action))
+            && let Some(status) = plan.status
+        {
+            self.challenges[index].1.status = status;
+            self.dies();
         }
     }
 

@@ -54,7 +54,7 @@ impl Csr {
         if !rest.is_empty() {
             return Err(failed(format!("{} bytes follow it", rest.len())));
         }
-        let extensions = request.requested_extensions().map(|parsed| Extensions::of(parsed)).unwrap_or_default();
+        let extensions = request.requested_extensions().map(Extensions::of).unwrap_or_default();
         let info = &request.certification_request_info;
         Ok(Self {
             subject: DistinguishedName::of(&info.subject),
