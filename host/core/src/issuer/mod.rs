@@ -1,22 +1,70 @@
-//! Issuer: a skeleton for the controller to compile against.
+//! Issuer: whether it can sign, and for ACME the account that signing takes.
+//!
+//! The key comes before the account: it is in its Secret before a CA hears of it, so that an
+//! account can never be lost with the process. What the CA answered lives in [`Memory`] until it is
+//! in the status; a process that was cut off between the two registers again, and a CA answers a
+//! key that it knows with the same account (RFC 8555, section 7.3.1).
+//!
+//! Making keys, checking solvers against the schemas of their plugins and talking to the CA belong
+//! to the edge. ClusterIssuers are decided here too: only [`Observed`] tells them apart.
 
 mod observed;
+#[cfg(test)]
+mod tests;
 
 pub use crate::failure::{Failure, Retry};
 pub use observed::{AccountKey, Memory, Observed, Registered};
 
 use jiff::Timestamp;
-use signet_api::IssuerStatus;
+use signet_api::issuer::condition::READY;
+use signet_api::issuer::{AcmeIssuer, AcmeStatus};
+use signet_api::meta::{condition, set_condition};
+use signet_api::{Condition, ConditionStatus, IssuerSpec, IssuerStatus};
 
-use crate::plan::Plan;
+use crate::failure::remaining;
+use crate::plan::{Event, Plan, Severity};
+
+/// Where in its Secret an account key is, unless the issuer names another place.
+pub const ACCOUNT_KEY: &str = "tls.key";
+
+/// Reasons of the Ready condition.
+pub mod reason {
+    /// There is nothing that could fail.
+    pub const IS_READY: &str = "IsReady";
+    /// The account is in order.
+    pub const REGISTERED: &str = "ACMEAccountRegistered";
+    /// The account key can not be used.
+    pub const VERIFY: &str = "ErrVerifyACMEAccount";
+    /// The CA, or the way to it, does not let the account be registered.
+    pub const REGISTER: &str = "ErrRegisterACMEAccount";
+    /// The CA does not take a change of the account.
+    pub const UPDATE: &str = "ErrUpdateACMEAccount";
+    /// The spec can not stand as it is.
+    pub const INVALID_CONFIG: &str = "InvalidConfig";
+    /// `spec.acme.server` is no address of a CA.
+    pub const INVALID_URL: &str = "InvalidURL";
+    /// A solver can not stand as it is.
+    pub const INVALID_SOLVER: &str = "InvalidSolver";
+    /// Another controller serves issuers of this type.
+    pub const NOT_SUPPORTED: &str = "NotSupported";
+
+    /// Those of an issuer that can not sign.
+    const WARNINGS: [&str; 7] = [VERIFY, REGISTER, UPDATE, INVALID_CONFIG, INVALID_URL, INVALID_SOLVER, NOT_SUPPORTED];
+
+    /// The same word for an event. What an edge made up itself is a failure to register.
+    pub(super) fn of_event(reason: &str) -> &'static str {
+        WARNINGS.into_iter().find(|known| *known == reason).unwrap_or(REGISTER)
+    }
+}
 
 /// Everything that an issuer may need done. Each result goes into [`Memory`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Makes an account key and keeps it under `key` of the Secret, in the namespace
-    /// [`Observed::secrets_in`]. A key that is there already stays.
+    /// [`Observed::secrets_in`]. A Secret that has such a key already keeps it.
     CreateAccountKey { secret: String, key: String },
-    /// Registers the account at the CA, or has the CA update it.
+    /// Registers the account at the CA by the spec as it was observed, or finds the account that
+    /// the key already has there and tells the CA its email address.
     Register,
 }
 
@@ -24,6 +72,147 @@ pub enum Action {
 pub type IssuerPlan = Plan<Action, IssuerStatus>;
 
 /// Decides what an issuer needs now.
-pub fn decide(_observed: &Observed, _now: Timestamp) -> IssuerPlan {
-    IssuerPlan::rest()
+pub fn decide(observed: &Observed, now: Timestamp) -> IssuerPlan {
+    match (types(&observed.spec).as_slice(), &observed.spec.acme) {
+        (["selfSigned"], _) => {
+            let message = "Each certificate is signed with its own key, which needs nothing else";
+            write(observed, observed.status.acme.clone(), ready(reason::IS_READY, message), now)
+        }
+        (["acme"], Some(acme)) => serve_acme(observed, acme, now),
+        ([], _) => {
+            let message = "The spec does not say how to sign; set one of spec.acme and spec.selfSigned";
+            not_ready(observed, reason::INVALID_CONFIG, message.to_owned(), now)
+        }
+        ([other], _) => {
+            let message = format!(
+                "This version of Signet does not serve issuers of type {other}, only acme and selfSigned; \
+                 set one of those in place of spec.{other}"
+            );
+            not_ready(observed, reason::NOT_SUPPORTED, message, now)
+        }
+        (several, _) => {
+            let message = format!("An issuer is of one type, and this one has spec.{}", several.join(" and spec."));
+            not_ready(observed, reason::INVALID_CONFIG, message, now)
+        }
+    }
+}
+
+/// The types that a spec has set, by the names of their fields.
+fn types(spec: &IssuerSpec) -> Vec<&'static str> {
+    let IssuerSpec { acme, ca, vault, self_signed, venafi } = spec;
+    [
+        ("acme", acme.is_some()),
+        ("ca", ca.is_some()),
+        ("vault", vault.is_some()),
+        ("selfSigned", self_signed.is_some()),
+        ("venafi", venafi.is_some()),
+    ]
+    .into_iter()
+    .filter_map(|(name, is_set)| is_set.then_some(name))
+    .collect()
+}
+
+/// Solvers, then the key, then the account: the first that is not in order decides.
+fn serve_acme(observed: &Observed, acme: &AcmeIssuer, now: Timestamp) -> IssuerPlan {
+    if !observed.solver_errors.is_empty() {
+        return not_ready(observed, reason::INVALID_SOLVER, observed.solver_errors.join("; "), now);
+    }
+    let (secret, key) = (&acme.private_key_secret_ref.name, acme.private_key_secret_ref.key_or(ACCOUNT_KEY));
+    let place = format!("{key} in Secret {}/{secret}", observed.secrets_in);
+    match &observed.account_key {
+        AccountKey::Present { hash } => account(observed, email(acme.email.as_ref()), hash, now),
+        AccountKey::Missing if acme.disable_account_key_generation => {
+            let message = format!(
+                "The account key is missing: there is no {place}, and spec.acme.disableAccountKeyGeneration forbids \
+                 making one; put the key there, and Signet goes on"
+            );
+            not_ready(observed, reason::VERIFY, message, now)
+        }
+        AccountKey::Missing => {
+            attempt(observed, Action::CreateAccountKey { secret: secret.clone(), key: key.to_owned() }, now)
+        }
+        AccountKey::Invalid(why) => {
+            let message = format!(
+                "The account key ({place}) can not be used: {why}; put a key there that signs for the account, and \
+                 Signet goes on"
+            );
+            not_ready(observed, reason::VERIFY, message, now)
+        }
+    }
+}
+
+/// There is a key: its account is known to be in order, was just registered, or is to be.
+fn account(observed: &Observed, email: Option<&str>, hash: &str, now: Timestamp) -> IssuerPlan {
+    if is_in_order(observed, email, hash) {
+        return IssuerPlan::rest();
+    }
+    let registered = observed.memory.registered.as_ref().filter(|registered| {
+        let Registered { generation, uri: _, email: told, key_hash } = registered;
+        *generation == observed.generation && self::email(told.as_ref()) == email && key_hash == hash
+    });
+    let Some(registered) = registered else { return attempt(observed, Action::Register, now) };
+    let acme = AcmeStatus {
+        uri: Some(registered.uri.clone()),
+        last_registered_email: email.map(str::to_owned),
+        last_private_key_hash: Some(hash.to_owned()),
+    };
+    let message = "The CA knows the account, and names can be proven to it";
+    write(observed, Some(acme), ready(reason::REGISTERED, message), now)
+}
+
+/// Whether the status says of this very spec and key that the CA has the account, so that a
+/// process that starts need not ask it.
+fn is_in_order(observed: &Observed, email: Option<&str>, hash: &str) -> bool {
+    let current = condition(&observed.status.conditions, READY)
+        .is_some_and(|ready| ready.is_true() && ready.observed_generation == Some(observed.generation));
+    let Some(AcmeStatus { uri, last_registered_email, last_private_key_hash }) = &observed.status.acme else {
+        return false;
+    };
+    current
+        && uri.as_ref().is_some_and(|uri| !uri.is_empty())
+        && self::email(last_registered_email.as_ref()) == email
+        && last_private_key_hash.as_deref() == Some(hash)
+}
+
+/// An address; one that is empty is none.
+fn email(address: Option<&String>) -> Option<&str> {
+    address.map(String::as_str).filter(|address| !address.is_empty())
+}
+
+/// Takes a step, unless it failed and its time has not come again. The status waits for what comes
+/// of it: an issuer that was Ready does not flap while an edit of it is tried.
+fn attempt(observed: &Observed, action: Action, now: Timestamp) -> IssuerPlan {
+    let act = IssuerPlan { actions: vec![action], ..IssuerPlan::rest() };
+    let Some(failure) = &observed.memory.failure else { return act };
+    let (requeue, next) = match failure.retry {
+        Retry::Later(wait) => match remaining(failure.at, wait, now) {
+            None => return act,
+            left => (left, "Signet tries again by itself"),
+        },
+        Retry::OnChange | Retry::Never => {
+            (None, "Signet tries again when the issuer or a Secret that it names has changed")
+        }
+    };
+    let plan = not_ready(observed, &failure.reason, format!("{}; {next}", failure.message), now);
+    IssuerPlan { requeue, ..plan }
+}
+
+fn ready(reason: &str, message: &str) -> Condition {
+    Condition::new(READY, ConditionStatus::True, reason, message)
+}
+
+/// An issuer that can not sign, with an event when that is news.
+fn not_ready(observed: &Observed, reason: &str, message: String, now: Timestamp) -> IssuerPlan {
+    let known = condition(&observed.status.conditions, READY)
+        .is_some_and(|ready| !ready.is_true() && ready.message.as_deref() == Some(message.as_str()));
+    let told = Condition::new(READY, ConditionStatus::False, reason, message.as_str());
+    let event = Event { severity: Severity::Warning, reason: reason::of_event(reason), message };
+    let events = if known { Vec::new() } else { vec![event] };
+    IssuerPlan { events, ..write(observed, observed.status.acme.clone(), told, now) }
+}
+
+fn write(observed: &Observed, acme: Option<AcmeStatus>, ready: Condition, now: Timestamp) -> IssuerPlan {
+    let mut status = IssuerStatus { acme, ..observed.status.clone() };
+    set_condition(&mut status.conditions, ready.observed(Some(observed.generation)), now);
+    IssuerPlan { status: (status != observed.status).then_some(status), ..IssuerPlan::rest() }
 }
