@@ -1,9 +1,19 @@
 //! Short names from long facts: the same fact always gives the same name, so that a step taken
 //! twice finds what it made the first time.
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 /// The first 16 hexadecimal digits of the SHA-256 digest of `bytes`.
 pub fn short_hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A beginning, cut to 52 bytes, and a hash (32-bit FNV-1, in decimal) of the JSON of a fact: the
+/// names that cert-manager gives to Orders and Challenges, which leave room to be used as labels.
+pub(crate) fn hashed_name(head: &str, fact: &impl Serialize) -> String {
+    let json = serde_json::to_vec(fact).expect("a spec is plain data");
+    let hash = json.iter().fold(0x811c_9dc5_u32, |hash, byte| hash.wrapping_mul(0x0100_0193) ^ u32::from(*byte));
+    let head = head.get(..52).unwrap_or(head).trim_end_matches(['-', '.']);
+    format!("{head}-{hash}")
 }

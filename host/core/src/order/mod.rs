@@ -23,6 +23,7 @@ use signet_api::order::{Authorization, OfferedChallenge};
 use signet_api::{ChallengeSpec, OrderStatus, State};
 
 use crate::acme::{self, AuthorizationAtCa, AuthorizationStatus, Identifier, OrderAtCa};
+use crate::digest::hashed_name;
 use crate::failure::remaining;
 use crate::plan::{Event, Plan, Severity};
 
@@ -172,12 +173,9 @@ fn new_challenge(observed: &Observed, authorization: &Authorization) -> Result<A
     Ok(Action::CreateChallenge { name: challenge_name(&observed.name, &spec), spec: Box::new(spec) })
 }
 
-/// The name of a Challenge: the Order's, cut to 52 bytes, and a hash (32-bit FNV-1) of the spec.
+/// The name of a Challenge: the Order's, cut to 52 bytes, and a hash of the spec.
 pub fn challenge_name(order: &str, spec: &ChallengeSpec) -> String {
-    let json = serde_json::to_vec(spec).expect("a spec is plain data");
-    let hash = json.iter().fold(0x811c_9dc5_u32, |hash, byte| hash.wrapping_mul(0x0100_0193) ^ u32::from(*byte));
-    let head = order.get(..52).unwrap_or(order).trim_end_matches(['-', '.']);
-    format!("{head}-{hash}")
+    hashed_name(order, spec)
 }
 
 /// Writes down the order that was just made, once.
