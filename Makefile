@@ -4,8 +4,8 @@
 setup: ## Check the tools that are needed, and install what rustup can.
 	hack/setup
 
-build: ## The controller and the CLI, for this machine.
-	cargo build --locked --bins
+build: setup plugins ## The controller, the CLI (target/release) and the components (target/plugins).
+	cargo build --locked --release -p signet-controller -p signet-cli
 
 plugins: ## The solver components, as target/plugins/*.wasm.
 	hack/plugins
@@ -19,11 +19,11 @@ lint: setup ## Formatting and clippy; a warning fails.
 gen: ## The files that are made from the types.
 	hack/gen
 
-demo: plugins ## A cluster, a CA and a DNS of your own, left running.
+demo: setup plugins ## The main job on a real control plane; DEMO_EXIT=1 leaves nothing running.
 	hack/demo
 
 demo-down: ## Take the demo down.
 	hack/demo down
 
-bench: plugins ## Measure on this machine.
+bench: setup plugins ## Measure on this machine.
 	hack/bench
