@@ -29,7 +29,7 @@ impl Steps {
 }
 
 /// Runs the demo. With `exit` nothing is left running.
-pub async fn run(name: &str, exit: bool) -> Result<()> {
+pub(crate) async fn run(name: &str, exit: bool) -> Result<()> {
     let steps = Steps { began: Instant::now() };
     steps.say("starting etcd, the Kubernetes API server, an ACME CA (Pebble), DNS, and a Route 53 (moto)");
     let lab = Lab::start_detached(name.to_owned(), Config::bare()).await?;
@@ -54,7 +54,9 @@ async fn show(lab: &Lab, steps: &Steps) -> Result<()> {
     watch(lab, steps, "example-com").await?;
     verify(lab, "example-com-tls").await?;
 
-    steps.say("kubectl apply: the guide's Secret and ClusterIssuer for Route 53, and a wildcard Certificate with its apex");
+    steps.say(
+        "kubectl apply: the guide's Secret and ClusterIssuer for Route 53, and a wildcard Certificate with its apex",
+    );
     route53(lab).await?;
     watch(lab, steps, "example-org").await?;
     verify(lab, "example-org-tls").await?;
@@ -133,7 +135,10 @@ async fn print(lab: &Lab, arguments: &[&str]) -> Result<()> {
 fn go_on(name: &str, lab: &Lab) {
     println!("\nThe cluster stays up; `make demo-down` takes it down. Go on by hand:\n");
     println!("  export KUBECONFIG={}", lab.site().kubeconfig().display());
-    println!("  export PATH={}", lab.environment().iter().find(|(name, _)| name == "PATH").map_or("", |(_, path)| path));
+    println!(
+        "  export PATH={}",
+        lab.environment().iter().find(|(name, _)| name == "PATH").map_or("", |(_, path)| path)
+    );
     println!("  kubectl get certificates,certificaterequests,orders,challenges -A");
     println!("  kubectl signet status certificate example-com");
     println!("  kubectl signet renew example-com");
