@@ -3,7 +3,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use signet_api::IssuerRef;
+use signet_core::failure::Failure;
 
 use crate::context::Context;
 use crate::issuers::AnyIssuer;
@@ -42,16 +44,42 @@ impl Surroundings {
         }
     }
 
-    /// The same without an issuer: for the issuer itself.
-    pub(crate) fn of_plugins_and_secrets(cx: &Context) -> Self {
+    /// As they are now, for the issuer itself.
+    pub(crate) fn of_issuer(cx: &Context, issuer: &ObjectMeta) -> Self {
+        let spec = (issuer.uid.clone().unwrap_or_default(), issuer.generation.unwrap_or(0), true);
+        Self { issuer: Some(spec), ..Self::of_plugins_and_secrets(cx) }
+    }
+
+    fn of_plugins_and_secrets(cx: &Context) -> Self {
         let secrets = cx.secret_changes.0.load(Ordering::Relaxed);
         Self { issuer: None, secrets, plugins: *cx.registry.changes().borrow() }
     }
 }
 
+/// What a CA or a provider calls asking for patience: no change of ours makes it shorter.
+const RATE_LIMITED: &str = "RateLimited";
+
 /// A memory that came about in some surroundings.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Kept<M> {
     pub(crate) memory: M,
-    pub(crate) surroundings: Surroundings,
+    surroundings: Surroundings,
+}
+
+impl<M: Clone> Kept<M> {
+    /// The memory as it counts in the surroundings of now: failures that may have come from what
+    /// has changed since are forgotten.
+    pub(crate) fn recall<const N: usize>(
+        &mut self,
+        now: Surroundings,
+        failures: impl FnOnce(&mut M) -> [&mut Option<Failure>; N],
+    ) -> M {
+        if self.surroundings != now {
+            for failure in failures(&mut self.memory) {
+                failure.take_if(|failure| failure.reason != RATE_LIMITED);
+            }
+            self.surroundings = now;
+        }
+        self.memory.clone()
+    }
 }

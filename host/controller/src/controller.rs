@@ -85,11 +85,14 @@ pub async fn run(flags: Flags) -> Result<()> {
     let namespace = (!flags.namespace.is_empty()).then_some(flags.namespace.as_str());
     let mut watches = watch::start(&cx, &client, namespace);
     let plugin_namespace = flags.or_cluster_resource(&flags.plugin_namespace).to_owned();
-    watches.spawn(plugins::watch_config_maps(registry.clone(), client.clone(), plugin_namespace));
+    let (loaded, mut all_loaded) = tokio::sync::watch::channel(false);
+    watches.spawn(plugins::watch_config_maps(registry.clone(), client.clone(), plugin_namespace, loaded));
     if let Some(folder) = &flags.plugin_dir {
         plugins::load_directory(&registry, folder).await;
     }
     cx.stores.wait_synced().await;
+    // Issuers must not be told that a plugin is missing which is on its way.
+    all_loaded.wait_for(|loaded| *loaded).await.context("the watch of plugins ended")?;
     ready.store(true, Ordering::Release);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
 

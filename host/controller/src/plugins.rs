@@ -11,6 +11,7 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, ResourceExt};
 use signet_plugins::{LABEL, Origin, Registry, from_config_map};
+use tokio::sync::watch;
 
 use crate::error::sentence;
 
@@ -30,8 +31,14 @@ pub(crate) async fn load_directory(registry: &Registry, path: &Path) {
     }
 }
 
-/// Loads, replaces and forgets plugins as ConfigMaps come, change and go.
-pub(crate) async fn watch_config_maps(registry: Arc<Registry>, client: Client, namespace: String) {
+/// Loads, replaces and forgets plugins as ConfigMaps come, change and go. `loaded` is told once
+/// those that there are at the start are loaded.
+pub(crate) async fn watch_config_maps(
+    registry: Arc<Registry>,
+    client: Client,
+    namespace: String,
+    loaded: watch::Sender<bool>,
+) {
     let api = Api::<ConfigMap>::namespaced(client, &namespace);
     let events = watcher(api, watcher::Config::default().labels(LABEL)).default_backoff();
     pin_mut!(events);
@@ -50,6 +57,7 @@ pub(crate) async fn watch_config_maps(registry: Arc<Registry>, client: Client, n
                 {
                     registry.remove(&gone);
                 }
+                loaded.send_replace(true);
             }
             Ok(Event::Apply(map)) => load(&registry, map).await,
             Ok(Event::Delete(map)) => registry.remove(&origin(&map)),

@@ -62,12 +62,7 @@ impl Kind for Challenges {
         let namespace = challenge.namespace().unwrap_or_default();
         let surroundings = Surroundings::of(cx, &namespace, &challenge.spec.issuer_ref);
         let memory = self.memories.change(&**challenge, |kept| {
-            if kept.surroundings != surroundings {
-                kept.memory.failure = None;
-                kept.memory.clean_up_failure = None;
-                kept.surroundings = surroundings;
-            }
-            kept.memory.clone()
+            kept.recall(surroundings, |memory| [&mut memory.failure, &mut memory.clean_up_failure])
         });
         let status = Self::status(challenge);
         Ok(Observed {

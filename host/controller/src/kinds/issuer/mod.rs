@@ -96,14 +96,8 @@ async fn observe<K: Stored>(
     object: &K,
     memories: &Memories<Kept<Memory>>,
 ) -> Result<Observed, Error> {
-    let surroundings = Surroundings::of_plugins_and_secrets(cx);
-    let memory = memories.change(object, |kept| {
-        if kept.surroundings != surroundings {
-            kept.memory.failure = None;
-            kept.surroundings = surroundings;
-        }
-        kept.memory.clone()
-    });
+    let surroundings = Surroundings::of_issuer(cx, object.meta());
+    let memory = memories.change(object, |kept| kept.recall(surroundings, |memory| [&mut memory.failure]));
     let account_key = match cx.accounts.key(cx, any).await? {
         KeyState::Missing => issuer::AccountKey::Missing,
         KeyState::Invalid(why) => issuer::AccountKey::Invalid(why),

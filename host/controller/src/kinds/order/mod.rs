@@ -15,6 +15,7 @@ use signet_core::challenge::FINALIZER;
 use signet_core::order::{Action, Memory, Observed, OrderPlan, OwnChallenge, SeenOrder, decide};
 
 use crate::accounts::failure;
+use crate::changes::{Kept, Surroundings};
 use crate::context::{Context, Memories};
 use crate::error::Error;
 use crate::issuers::AnyIssuer;
@@ -30,7 +31,7 @@ const AUTHORIZATION_TRIES: usize = 3;
 /// The edge of Orders.
 #[derive(Default)]
 pub(crate) struct Orders {
-    memories: Memories<Memory>,
+    memories: Memories<Kept<Memory>>,
     /// Orders that the CA has made and not yet shown whole: asked for again, they would be made twice.
     made: Memories<Option<OrderAtCa>>,
 }
@@ -57,6 +58,8 @@ impl Kind for Orders {
         let issuer = AnyIssuer::find(&cx.stores, &namespace, &order.spec.issuer_ref).ok();
         let acme = issuer.as_ref().and_then(AnyIssuer::acme);
         let own = children(&cx.stores.challenges, &**order);
+        let surroundings = Surroundings::of(cx, &namespace, &order.spec.issuer_ref);
+        let memory = self.memories.change(&**order, |kept| kept.recall(surroundings, |memory| [&mut memory.failure]));
         Ok(Observed {
             name: order.name_any(),
             identifiers: identifiers(order),
@@ -72,7 +75,7 @@ impl Kind for Orders {
             solvers: acme.map(|acme| acme.solvers.clone()).unwrap_or_default(),
             status: Self::status(order),
             challenges: own.iter().map(|challenge| own_challenge(challenge)).collect(),
-            memory: self.memories.get(&**order),
+            memory,
         })
     }
 
@@ -91,7 +94,7 @@ impl Kind for Orders {
         let account = match cx.accounts.account(cx, &namespace, &order.spec.issuer_ref).await? {
             Ok(account) => account,
             Err(failure) => {
-                self.memories.change(&**order, |memory| memory.failure = Some(failure));
+                self.memories.change(&**order, |kept| kept.memory.failure = Some(failure));
                 return Ok(());
             }
         };
@@ -99,7 +102,7 @@ impl Kind for Orders {
             return cx.writer.create(&challenge(order, name, *spec, &account)).await;
         }
         let answer = self.ask(cx, order, &account, action).await;
-        self.memories.change(&**order, |memory| match answer {
+        self.memories.change(&**order, |Kept { memory, .. }| match answer {
             Ok(answer) => {
                 memory.failure = None;
                 answer.remember(memory);
