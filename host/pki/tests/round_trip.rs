@@ -117,7 +117,7 @@ fn each_change_of_a_spec_is_named() {
         (|s| s.dns_names = vec!["EXAMPLE.com".into(), "*.example.com".into()], &[], false),
         (|s| s.ip_addresses = vec!["2001:db8::1".into(), "10.0.0.1".into()], &[], false),
         (|s| s.dns_names = vec!["*.example.com".into()], &[], false),
-        (|s| s.common_name = Some("other.example.com".into()), &["spec.commonName", "spec.dnsNames"], true),
+        (|s| s.common_name = Some("other.example.com".into()), &["spec.commonName"], true),
         (|s| s.dns_names.push("www.example.com".into()), &["spec.dnsNames"], true),
         (|s| s.ip_addresses.clear(), &["spec.ipAddresses"], true),
         (|s| s.uris.clear(), &["spec.uris"], true),
@@ -266,7 +266,8 @@ fn damaged_input_is_an_error_and_no_panic() {
     let chain = signed(&spec(), &key).chain_pem;
     let request = create_csr(&spec(), &key).unwrap();
     let private = key.to_pem(KeyEncoding::Pkcs1).unwrap();
-    for at in 0..chain.len() {
+    // A newline at the end is no part of the last block.
+    for at in 0..chain.trim_end().len() {
         let damage = |text: &str| {
             let mut bytes = text.as_bytes().to_vec();
             if let Some(byte) = bytes.get_mut(at) {
