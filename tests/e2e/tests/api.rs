@@ -6,7 +6,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams};
 use kube::runtime::wait::{await_condition, conditions};
 use serde_json::{Value, json};
-use signet_lab::Lab;
+use signet_lab::{Config, Lab};
 use tokio::sync::OnceCell;
 
 /// The lab with the CRDs in it, and a namespace.
@@ -16,21 +16,21 @@ struct Cluster {
 }
 
 async fn cluster() -> Result<Cluster> {
-    static INSTALLED: OnceCell<()> = OnceCell::const_new();
-    let lab = Lab::shared().await;
-    let client = lab.client().await;
-    INSTALLED.get_or_try_init(|| install(client.clone())).await?;
-    Ok(Cluster { client, namespace: lab.namespace("api").await? })
+    // Not the shared lab: its controller would approve requests and answer challenges of its own accord.
+    static LAB: OnceCell<Lab> = OnceCell::const_new();
+    let lab = LAB.get_or_try_init(start).await?;
+    Ok(Cluster { client: lab.client().await, namespace: lab.namespace("api").await? })
 }
 
-async fn install(client: kube::Client) -> Result<()> {
-    let api = Api::<CustomResourceDefinition>::all(client);
+async fn start() -> Result<Lab> {
+    let lab = Lab::start(Config::bare()).await?;
+    let api = Api::<CustomResourceDefinition>::all(lab.client().await);
     for crd in signet_api::crds() {
         let name = crd.metadata.name.clone().context("a CRD has a name")?;
         api.patch(&name, &PatchParams::apply("signet").force(), &Patch::Apply(&crd)).await?;
         await_condition(api.clone(), &name, conditions::is_crd_established()).await?;
     }
-    Ok(())
+    Ok(lab)
 }
 
 impl Cluster {
