@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use signet_acme::{AccountKey, Clients, Eab, Endpoint, Error, MacAlgorithm, NoObserver, Retry};
-use signet_core::acme::{AuthorizationStatus, Identifier, OrderStatus};
+use anyhow::{Context, Result, ensure};
+use signet_acme::{Account, AccountKey, Clients, Eab, Endpoint, Error, MacAlgorithm, NoObserver, Retry};
+use signet_core::acme::{AuthorizationStatus, Identifier, OrderAtCa, OrderStatus};
 use signet_lab::{AcmeConfig, Config, Lab};
 
 const RSA_KEY: &str = include_str!("../../../host/acme/src/gaps/keys/rsa-pkcs1.pem");
@@ -18,6 +18,15 @@ fn endpoint(lab: &Lab) -> Endpoint {
         ca_bundle: Some(lab.ca_bundle().into_bytes()),
         skip_tls_verify: false,
     }
+}
+
+/// The order once the CA has taken it on from `status`.
+async fn leaves(lab: &Lab, account: &Account, url: &str, status: OrderStatus) -> Result<OrderAtCa> {
+    lab.eventually(&format!("the order is no longer {status:?}"), Duration::from_secs(30), async || {
+        let order = account.order(url).await?;
+        Ok((order.status != status).then_some(order))
+    })
+    .await
 }
 
 async fn lab(acme: AcmeConfig) -> Result<Lab> {
@@ -48,26 +57,13 @@ async fn an_order_is_carried_through_by_its_urls() -> Result<()> {
     for challenge in challenges {
         account.accept(&challenge.url).await?;
     }
-    let mut state = account.order(&order.url).await?;
-    for _ in 0..100 {
-        match state.status {
-            OrderStatus::Pending | OrderStatus::Processing => {}
-            OrderStatus::Ready => {
-                let params = rcgen::CertificateParams::new(vec![
-                    "edge.example.net".to_owned(),
-                    "*.edge.example.net".to_owned(),
-                ])?;
-                let csr = params.serialize_request(&rcgen::KeyPair::generate()?)?;
-                state = account.finalize(&order.url, &order.finalize_url, csr.der()).await?;
-                continue;
-            }
-            OrderStatus::Valid => break,
-            OrderStatus::Invalid => bail!("{state:?}"),
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        state = account.order(&order.url).await?;
-    }
-    let url = state.certificate_url.context("no certificate after all polls")?;
+    let ready = leaves(&lab, &account, &order.url, OrderStatus::Pending).await?;
+    ensure!(ready.status == OrderStatus::Ready, "{ready:?}");
+    let params = rcgen::CertificateParams::new(["edge.example.net", "*.edge.example.net"].map(str::to_owned))?;
+    let csr = params.serialize_request(&rcgen::KeyPair::generate()?)?;
+    account.finalize(&order.url, &order.finalize_url, csr.der()).await?;
+    let issued = leaves(&lab, &account, &order.url, OrderStatus::Processing).await?;
+    let url = issued.certificate_url.clone().with_context(|| format!("no certificate: {issued:?}"))?;
     let default = account.certificate(&url, None).await?;
     ensure!(default.starts_with("-----BEGIN CERTIFICATE-----\n") && !default.contains('\r'), "{default}");
     ensure!(account.certificate(&url, Some("nobody")).await? == default, "an unknown preference takes the default");
