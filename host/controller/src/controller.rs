@@ -45,7 +45,7 @@ const AT_ONCE: usize = 64;
 pub async fn run(flags: Flags) -> Result<()> {
     let client = client(&flags).await?;
     let stores = Arc::new(Stores::default());
-    let metrics = Arc::new(Metrics::default());
+    let metrics = Arc::new(Metrics::new(stores.clone()));
     let ready = Arc::new(AtomicBool::new(false));
     let stop = CancellationToken::new();
 
@@ -64,13 +64,9 @@ pub async fn run(flags: Flags) -> Result<()> {
             .run(stop.clone()),
     );
     servers.spawn(
-        bind(
-            "metrics (--metrics-listen-address)",
-            flags.metrics_listen_address,
-            serve::metrics(metrics.clone(), stores.clone()),
-        )
-        .await?
-        .run(stop.clone()),
+        bind("metrics (--metrics-listen-address)", flags.metrics_listen_address, serve::metrics(metrics.clone()))
+            .await?
+            .run(stop.clone()),
     );
 
     let registry = Arc::new(registry(&flags).await?);

@@ -86,9 +86,9 @@ pub(crate) fn health(ready: Arc<AtomicBool>) -> Router {
 }
 
 /// The metrics, in the text format that was asked for.
-pub(crate) fn metrics(metrics: Arc<Metrics>, stores: Arc<Stores>) -> Router {
+pub(crate) fn metrics(metrics: Arc<Metrics>) -> Router {
     let show = move || {
-        let text = metrics.encode(&stores);
+        let text = metrics.encode();
         async move { ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text) }
     };
     Router::new().route("/metrics", get(show))
