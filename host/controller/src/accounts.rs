@@ -1,6 +1,7 @@
 //! ACME accounts: the key out of its Secret, the address out of the issuer's status.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use signet_acme::{Account, AccountKey, Clients, Eab, Endpoint, MacAlgorithm, Observer, Registration};
@@ -13,6 +14,9 @@ use crate::error::Error;
 use crate::issuers::AnyIssuer;
 use crate::key::Key;
 use crate::secrets::{self, TLS_KEY};
+
+/// "At once" of what failed at a CA: nobody is served by asking it as fast as it answers.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// What is needed to talk to CAs.
 pub(crate) struct Accounts {
@@ -55,7 +59,9 @@ impl Accounts {
         let uri = issuer.status().and_then(|status| status.acme.as_ref()).and_then(|acme| acme.uri.clone());
         match (self.key(cx, &issuer).await?, uri) {
             (KeyState::Present(key), Some(uri)) => Ok(Ok(self.clients.account(&endpoint(acme), &key, &uri))),
-            (KeyState::Invalid(why), _) => wait("InvalidAccountKey", format!("{kind} {name}: {why}")),
+            (KeyState::Invalid(why), _) => {
+                wait("InvalidAccountKey", format!("the account key of {kind} {name} can not be used: {why}"))
+            }
             (KeyState::Missing, _) | (_, None) => {
                 wait("IssuerNotReady", format!("{kind} {name} has no account at the CA yet"))
             }
@@ -75,7 +81,7 @@ impl Accounts {
         let read = std::str::from_utf8(pem).map_err(|_| "it is not text".to_owned());
         Ok(match read.and_then(|text| AccountKey::from_pem(text).map_err(|error| error.sentence())) {
             Ok(key) => KeyState::Present(key),
-            Err(why) => KeyState::Invalid(format!("{field} of Secret {place} holds no account key: {why}")),
+            Err(why) => KeyState::Invalid(why),
         })
     }
 
@@ -128,7 +134,7 @@ async fn eab(cx: &Context, issuer: &AnyIssuer, acme: &AcmeIssuer) -> Result<Resu
 /// What a decision is told of an error of the CA's.
 pub(crate) fn failure(error: &signet_acme::Error) -> Failure {
     let retry = match error.retry() {
-        signet_acme::Retry::Now => Retry::Later(std::time::Duration::ZERO),
+        signet_acme::Retry::Now => Retry::Later(AT_ONCE),
         signet_acme::Retry::Later(wait) => Retry::Later(wait),
         signet_acme::Retry::Never => Retry::Never,
     };

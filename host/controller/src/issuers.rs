@@ -26,12 +26,12 @@ impl AnyIssuer {
         let issuer = || stores.issuers.get(&Key::new(namespace, name)).map(Self::Issuer);
         let cluster_issuer = || stores.cluster_issuers.get(&Key::new("", name)).map(Self::ClusterIssuer);
         let (found, looked) = match reference.kind_if_set() {
-            Some("Issuer") => (issuer(), format!("there is no Issuer {name} in namespace {namespace}")),
-            Some("ClusterIssuer") => (cluster_issuer(), format!("there is no ClusterIssuer {name}")),
+            Some("Issuer") => (issuer(), format!("There is no Issuer {name} in namespace {namespace}")),
+            Some("ClusterIssuer") => (cluster_issuer(), format!("There is no ClusterIssuer {name}")),
             Some(kind) => (None, format!("{kind} is not a kind of issuer; Issuer and ClusterIssuer are")),
             None => (
                 issuer().or_else(cluster_issuer),
-                format!("there is neither an Issuer {name} in namespace {namespace} nor a ClusterIssuer {name}"),
+                format!("There is neither an Issuer {name} in namespace {namespace} nor a ClusterIssuer {name}"),
             ),
         };
         found.ok_or(looked)

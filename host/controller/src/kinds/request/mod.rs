@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
+use signet_api::issuer::AcmeIssuer;
 use signet_api::{CertificateRequest, CertificateRequestStatus, Order, labels};
 use signet_core::failure::{Failure, Retry};
 use signet_core::pki::Csr;
@@ -20,6 +21,7 @@ use crate::key::Key;
 use crate::queue::Queue;
 use crate::reconcile::Kind;
 use crate::secrets::{self, TLS_KEY};
+use crate::stores::children;
 use crate::writer::{Contested, controlled_by};
 
 /// The edge of CertificateRequests.
@@ -50,7 +52,7 @@ impl Kind for Requests {
             name: request.name_any(),
             created: request.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |time| time.0),
             status: Self::status(request),
-            invalid: request::invalid(&request.spec),
+            invalid: request::invalid(&request.spec).or_else(|| bad_signature(request)),
             auto_approve: cx.settings.auto_approve,
             issuer: issuer(cx, request),
             memory: self.memories.get(&**request),
@@ -114,30 +116,43 @@ fn issuer(cx: &Context, request: &CertificateRequest) -> Issuer {
         return Issuer::NotReady(sentence);
     }
     if let Some(acme) = issuer.acme() {
-        // A request that can not be read is refused before anyone asks for its issuer.
-        let Ok(csr) = Csr::parse(&request.spec.request.0) else {
-            return Issuer::NotReady("the request can not be read".to_owned());
-        };
-        return match request::order_spec(&request.spec, &csr, acme, reference.clone()) {
-            Ok(spec) => {
-                let name = request::order_name(&request.name_any(), &spec);
-                let order = cx.stores.orders.get(&Key::new(namespace, &name));
-                let order = order.map(|order| order.status.clone().unwrap_or_default());
-                Issuer::Acme { name, spec: Box::new(spec), order }
-            }
-            Err(message) => Issuer::Refuses { reason: "InvalidOrder", message },
-        };
+        return of_acme(cx, request, acme);
     }
     match request.annotations().get(labels::PRIVATE_KEY_SECRET_NAME) {
         Some(secret) => Issuer::SelfSigned { key_secret: secret.clone() },
         None => Issuer::Refuses {
             reason: "MissingAnnotation",
             message: format!(
-                "a SelfSigned issuer signs with the request's own key: the annotation {} must name the Secret that holds it",
+                "A SelfSigned issuer signs with the request's own key: the annotation {} must name the Secret that holds it",
                 labels::PRIVATE_KEY_SECRET_NAME
             ),
         },
     }
+}
+
+/// The Order that is under way, else the one to make.
+fn of_acme(cx: &Context, request: &CertificateRequest, acme: &AcmeIssuer) -> Issuer {
+    if let Some(order) = children(&cx.stores.orders, request).first() {
+        let status = order.status.clone().unwrap_or_default();
+        return Issuer::Acme { name: order.name_any(), spec: Box::new(order.spec.clone()), order: Some(status) };
+    }
+    // A request that can not be read is refused before anyone asks for its issuer.
+    let Ok(csr) = Csr::parse(&request.spec.request.0) else {
+        return Issuer::NotReady("The request can not be read".to_owned());
+    };
+    match request::order_spec(&request.spec, &csr, acme, request.spec.issuer_ref.clone()) {
+        Ok(spec) => {
+            let name = request::order_name(&request.name_any(), &spec);
+            Issuer::Acme { name, spec: Box::new(spec), order: None }
+        }
+        Err(message) => Issuer::Refuses { reason: "InvalidOrder", message },
+    }
+}
+
+fn bad_signature(request: &CertificateRequest) -> Option<String> {
+    let csr = Csr::parse(&request.spec.request.0).ok()?;
+    let error = signet_pki::verify_request(&csr).err()?;
+    Some(format!("spec.request: {error}"))
 }
 
 async fn self_sign(
