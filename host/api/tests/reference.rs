@@ -31,13 +31,13 @@ type Rows = BTreeMap<String, String>;
 fn crd(plural: &str) -> Value {
     let crds = signet_api::crds();
     let found = crds.iter().find(|crd| crd.spec.names.plural == plural);
-    serde_json::to_value(found.expect("the kind exists")).unwrap()
+    serde_json::to_value(found.expect("the kind exists")).expect("a CRD is JSON")
 }
 
 fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Number(number) => number.as_f64().unwrap().to_string(),
+        Value::Number(number) => number.as_f64().expect("a bound of a schema is small").to_string(),
         other => other.to_string(),
     }
 }
@@ -90,32 +90,28 @@ fn flatten(path: &str, schema: &Value, reference: &Rows, rows: &mut Rows) {
 
 fn table(name: &str) -> Vec<String> {
     let path = format!("{}/tests/reference/{name}.tsv", env!("CARGO_MANIFEST_DIR"));
-    std::fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect()
+    std::fs::read_to_string(path).expect("the tables are committed").lines().map(str::to_owned).collect()
+}
+
+/// A line under its first column, the path.
+fn keyed(line: &str) -> (String, String) {
+    let path = line.split_once('\t').map_or(line, |(path, _)| path);
+    (path.to_owned(), line.to_owned())
 }
 
 fn rows(lines: &[String]) -> Rows {
-    let schema = lines.iter().filter(|line| !line.starts_with('#'));
-    schema.map(|line| (line.split('\t').next().unwrap().to_owned(), line.clone())).collect()
+    lines.iter().filter(|line| !line.starts_with('#')).map(|line| keyed(line)).collect()
 }
 
 /// What the table of a kind and that of solvers say together.
 fn expected(plural: &str) -> Rows {
     let name = if plural == "clusterissuers" { "issuers" } else { plural };
     let mut all = rows(&table(name));
-    for (kind, line) in DIFFERENCES.iter().map(|(kind, line, _)| (*kind, *line)) {
-        if kind == name {
-            all.insert(line.split('\t').next().unwrap().to_owned(), line.to_owned());
-        }
-    }
+    all.extend(DIFFERENCES.iter().filter(|(kind, ..)| *kind == name).map(|(_, line, _)| keyed(line)));
     for (_, prefix) in SOLVERS.iter().filter(|(kind, _)| *kind == plural) {
         let mut solver = rows(&table("solver"));
-        for (_, line, _) in DIFFERENCES.iter().filter(|(kind, ..)| *kind == "solver") {
-            solver.insert(line.split('\t').next().unwrap().to_owned(), (*line).to_owned());
-        }
-        all.extend(solver.into_values().map(|line| {
-            let line = format!("{prefix}{line}");
-            (line.split('\t').next().unwrap().to_owned(), line)
-        }));
+        solver.extend(DIFFERENCES.iter().filter(|(kind, ..)| *kind == "solver").map(|(_, line, _)| keyed(line)));
+        all.extend(solver.into_values().map(|line| keyed(&format!("{prefix}{line}"))));
     }
     all
 }

@@ -15,7 +15,7 @@ use signet_pki::{Error, PrivateKey, SelfSigning, create_csr, generate_key, key_f
 const START: i64 = 1_800_000_000;
 
 fn ecdsa() -> PrivateKey {
-    generate_key(KeyAlgorithm::Ecdsa, 256).unwrap()
+    generate_key(KeyAlgorithm::Ecdsa, 256).expect("a curve that there is")
 }
 
 fn spec() -> CertificateSpec {
@@ -43,15 +43,16 @@ fn spec() -> CertificateSpec {
 }
 
 fn signed(spec: &CertificateSpec, key: &PrivateKey) -> Chain {
-    let request = create_csr(spec, key).unwrap();
+    let request = create_csr(spec, key).expect("a spec that can be requested");
     let wanted = SelfSigning {
-        not_before: Timestamp::from_second(START).unwrap(),
+        not_before: Timestamp::from_second(START).expect("a time in this century"),
         duration: spec.duration.as_ref().map(signet_api::Duration::get),
         is_ca: spec.is_ca,
         usages: &spec.usages,
         crl_distribution_points: &["http://crl.example.com/a".to_owned()],
     };
-    Chain::parse(self_sign(request.as_bytes(), key, &wanted).unwrap().as_bytes()).unwrap()
+    let pem = self_sign(request.as_bytes(), key, &wanted).expect("the request of this key");
+    Chain::parse(pem.as_bytes()).expect("a chain of one")
 }
 
 #[test]
