@@ -74,10 +74,24 @@ fn release(observed: &Observed, now: Timestamp) -> ChallengePlan {
     if !observed.finalizer {
         return ChallengePlan::rest();
     }
-    match observed.maybe_presented() && !observed.memory.cleaned_up {
-        true => clean_up(observed, now),
-        false => act(Action::RemoveFinalizer),
+    if !observed.maybe_presented() || observed.memory.cleaned_up {
+        return act(Action::RemoveFinalizer);
     }
+    match observed.memory.clean_up_failure.as_ref().filter(|_| observed.orphaned) {
+        Some(failure) => abandon(observed, failure),
+        None => clean_up(observed, now),
+    }
+}
+
+/// Without an issuer a proof that could not be cleaned up never will be, and a namespace that is
+/// being deleted must not wait for it for ever.
+fn abandon(observed: &Observed, failure: &Failure) -> ChallengePlan {
+    let message = format!(
+        "The proof for {} may be left behind, as its issuer is gone and cleaning up failed: {}",
+        observed.dns_name, failure.message
+    );
+    let event = Event { severity: Severity::Warning, reason: "CleanUpError", message };
+    ChallengePlan { events: vec![event], ..act(Action::RemoveFinalizer) }
 }
 
 /// A Challenge that failed: take the proof back at once.

@@ -19,6 +19,8 @@ pub struct Observed {
     pub status: ChallengeStatus,
     /// Whether the limit on concurrent Challenges admits this one.
     pub slot: bool,
+    /// Whether its issuer is gone: then nobody can say how to clean up, should that fail.
+    pub orphaned: bool,
     /// How long to wait after showing the proof instead of looking for it.
     pub wait_instead_of_check: Option<Duration>,
     /// When this process began to take decisions: memory is complete for what was created later.

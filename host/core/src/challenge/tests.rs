@@ -14,6 +14,7 @@ fn fresh() -> Observed {
         finalizer: true,
         status: ChallengeStatus::default(),
         slot: true,
+        orphaned: false,
         wait_instead_of_check: None,
         process_started: at(0),
         memory: Memory::default(),
@@ -84,4 +85,27 @@ fn what_may_be_shown_is_cleaned_up_before_it_goes() {
     assert!(decide(&one, at(1)).is_converged());
     one.memory.cleaned_up = true;
     assert_eq!(decide(&one, at(1)).actions, [Action::RemoveFinalizer]);
+}
+
+#[test]
+fn without_an_issuer_a_failed_clean_up_does_not_hold_the_namespace() {
+    let mut one = Observed { deleting: true, ..fresh() };
+    one.memory.tried = true;
+    assert_eq!(decide(&one, at(9)).actions, [Action::CleanUp { receipt: None }]);
+    one.memory.clean_up_failure = failure(Retry::OnChange);
+    assert!(decide(&one, at(9)).actions.is_empty(), "with an issuer it is tried until it works");
+    one.orphaned = true;
+    let plan = decide(&one, at(9));
+    assert_eq!(plan.actions, [Action::RemoveFinalizer]);
+    assert!(plan.events[0].message.contains("no such key"));
+}
+
+#[test]
+fn a_solver_may_have_us_wait_instead_of_looking() {
+    let mut one = Observed { wait_instead_of_check: Some(Duration::from_secs(30)), ..fresh() };
+    assert_eq!(decide(&one, at(1)).actions, [Action::Present]);
+    one.memory.presented = Some(Presented { at: at(1), receipt: None });
+    let plan = decide(&one, at(5));
+    assert_eq!((plan.actions.as_slice(), plan.requeue), ([].as_slice(), Some(Duration::from_secs(26))));
+    assert_eq!(decide(&one, at(31)).actions, [Action::Accept]);
 }

@@ -138,6 +138,7 @@ impl World {
                     finalizer: true,
                     status: Default::default(),
                     slot: true,
+                    orphaned: false,
                     wait_instead_of_check: None,
                     process_started: at(self.second),
                     memory: Default::default(),

@@ -19,7 +19,6 @@ use signet_plugins::{Backend, BackendError, Endpoint, RecordType};
 
 use crate::context::Context;
 use crate::error::sentence;
-use crate::issuers::AnyIssuer;
 use crate::secrets;
 use crate::writer::{MANAGER, controlled_by, is_code};
 
@@ -33,11 +32,11 @@ pub(super) struct ForChallenge {
 }
 
 impl ForChallenge {
-    pub(super) fn new(cx: &Context, challenge: Arc<Challenge>, issuer: &AnyIssuer) -> Self {
+    pub(super) fn new(cx: &Context, challenge: Arc<Challenge>, secrets_in: String) -> Self {
         Self {
             client: cx.writer.client().clone(),
             challenge,
-            secrets_in: issuer.secrets_in(&cx.settings),
+            secrets_in,
             dns: cx.dns.clone(),
             addresses: cx.settings.responder_addresses.clone(),
             port: cx.settings.responder_port,

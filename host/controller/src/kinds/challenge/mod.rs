@@ -71,6 +71,7 @@ impl Kind for Challenges {
             deleting: challenge.metadata.deletion_timestamp.is_some(),
             finalizer: challenge.finalizers().iter().any(|name| is_ours(name)),
             slot: self.admit(cx, challenge, &status),
+            orphaned: AnyIssuer::find(&cx.stores, &namespace, &challenge.spec.issuer_ref).is_err(),
             wait_instead_of_check: challenge
                 .spec
                 .solver
@@ -230,23 +231,21 @@ async fn prepare(cx: &Context, challenge: &Arc<Challenge>) -> Result<(Arc<Plugin
         .ok_or_else(|| on_change("PluginNotFound", unknown(&cx.registry, kind, stanza.plugin)))?;
     let config = stanza.config.to_value();
     let namespace = challenge.namespace().unwrap_or_default();
-    let issuer = AnyIssuer::find(&cx.stores, &namespace, &challenge.spec.issuer_ref)
-        .map_err(|sentence| on_change("IssuerNotFound", sentence))?;
-    let asked = question(cx, challenge, &issuer).await?;
+    // Cleaning up may have to do without an issuer that went first.
+    let issuer = AnyIssuer::find(&cx.stores, &namespace, &challenge.spec.issuer_ref).ok();
+    let ambient = issuer.as_ref().is_some_and(|issuer| issuer.may_use_ambient(&cx.settings));
+    let secrets_in = issuer.map_or(namespace, |issuer| issuer.secrets_in(&cx.settings));
+    let asked = question(cx, challenge, ambient).await?;
     let call = Call {
         config,
         challenge: asked,
-        backend: Arc::new(backend::ForChallenge::new(cx, challenge.clone(), &issuer)),
+        backend: Arc::new(backend::ForChallenge::new(cx, challenge.clone(), secrets_in)),
         label: Key::of(&**challenge).to_string(),
     };
     Ok((plugin, call))
 }
 
-async fn question(
-    cx: &Context,
-    challenge: &Challenge,
-    issuer: &AnyIssuer,
-) -> Result<signet_plugins::Challenge, Failure> {
+async fn question(cx: &Context, challenge: &Challenge, ambient: bool) -> Result<signet_plugins::Challenge, Failure> {
     let spec = &challenge.spec;
     match spec.type_ {
         ChallengeType::Http01 => Ok(signet_plugins::Challenge::Http01 {
@@ -261,7 +260,7 @@ async fn question(
                 fqdn: record.fqdn,
                 zone: record.zone,
                 value: spec.key.clone(),
-                ambient_credentials: issuer.may_use_ambient(&cx.settings),
+                ambient_credentials: ambient,
             })
         }
     }
