@@ -271,11 +271,13 @@ fn supervisor_program() -> Result<PathBuf> {
     }
     let program = build_folder()?.join("signet-lab");
     if is_stale(&program) {
+        // The whole workspace, as the tests are built: a package alone has other features, and so
+        // would have all that it stands on compiled once more.
         let status = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--package", "signet-lab", "--bin", "signet-lab"])
+            .args(["build", "--quiet", "--workspace", "--bins"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .status()?;
-        anyhow::ensure!(status.success(), "could not build signet-lab: `cargo build -p signet-lab` says why");
+        anyhow::ensure!(status.success(), "could not build signet-lab: `cargo build --workspace --bins` says why");
     }
     Ok(program)
 }
