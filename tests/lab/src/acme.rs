@@ -128,6 +128,14 @@ impl Lab {
         self.challenge_server("add-a", &json!({ "host": dotted(name), "addresses": [address] })).await
     }
 
+    /// Gives a name the lab's own address again.
+    ///
+    /// # Errors
+    /// pebble-challtestsrv does not answer.
+    pub async fn clear_a(&self, name: &str) -> Result<()> {
+        self.challenge_server("clear-a", &json!({ "host": dotted(name) })).await
+    }
+
     /// Makes a name, that no hosted zone holds, an alias of another.
     ///
     /// # Errors
