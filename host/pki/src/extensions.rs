@@ -111,17 +111,40 @@ pub(crate) fn basic_constraints(is_ca: bool) -> Vec<u8> {
     extension("2.5.29.19", true, &der::sequence(&content))
 }
 
+/// subjectKeyIdentifier.
+pub(crate) fn subject_key_identifier(identifier: &[u8]) -> Vec<u8> {
+    extension("2.5.29.14", false, &der::octets(identifier))
+}
+
+/// authorityKeyIdentifier.
+pub(crate) fn authority_key_identifier(identifier: &[u8]) -> Vec<u8> {
+    extension("2.5.29.35", false, &der::sequence(&[der::value(0x80, identifier)]))
+}
+
 /// cRLDistributionPoints: one point to a URL.
 pub(crate) fn crl_distribution_points(urls: &[String]) -> Result<Option<Vec<u8>>, Error> {
-    if urls.is_empty() {
-        return Ok(None);
-    }
     let point = |url: &String| {
-        let full_name = der::value(0xa0, &der::value(0xa0, &ia5(0x86, "spec.selfSigned.crlDistributionPoints", url)?));
+        let full_name = der::value(0xa0, &der::value(0xa0, &ia5(0x86, "crlDistributionPoints", url)?));
         Ok(der::sequence(&[full_name]))
     };
     let points: Result<Vec<_>, Error> = urls.iter().map(point).collect();
-    Ok(Some(extension("2.5.29.31", false, &der::sequence(&points?))))
+    Ok(Some(points?)
+        .filter(|points| !points.is_empty())
+        .map(|points| extension("2.5.29.31", false, &der::sequence(&points))))
+}
+
+/// authorityInfoAccess (section 4.2.2.1): where to ask about the certificate, and where its
+/// issuer's is.
+pub(crate) fn authority_information(ocsp: &[String], issuers: &[String]) -> Result<Option<Vec<u8>>, Error> {
+    let mut list = Vec::new();
+    for (method, field, urls) in
+        [("1.3.6.1.5.5.7.48.1", "ocspServers", ocsp), ("1.3.6.1.5.5.7.48.2", "issuingCertificateURLs", issuers)]
+    {
+        for url in urls {
+            list.push(der::sequence(&[der::known_oid(method), ia5(0x86, field, url)?]));
+        }
+    }
+    Ok((!list.is_empty()).then(|| extension("1.3.6.1.5.5.7.1.1", false, &der::sequence(&list))))
 }
 
 /// nameConstraints.

@@ -1,4 +1,5 @@
-//! The edge that makes keys and signatures: private keys, signing requests, self-signed certificates.
+//! The edge that makes keys and signatures: private keys, signing requests, and certificates that are
+//! signed with their own key or with an authority's.
 //!
 //! Reading and comparing are `signet_core::pki`; here is what needs randomness or a cryptographic
 //! library (aws-lc-rs). DER is written by [`der`], since names with several values of one type,
@@ -7,6 +8,7 @@
 
 #![warn(missing_docs)]
 
+mod authority;
 mod der;
 mod extensions;
 mod key;
@@ -14,11 +16,13 @@ mod request;
 mod sign;
 mod verify;
 
+pub use authority::Authority;
 pub use key::{PrivateKey, generate_key, key_facts};
 pub use request::create_csr;
-pub use sign::{SelfSigning, self_sign};
+pub use sign::{Issued, Signing, ca_sign, self_sign};
 pub use verify::verify_request;
 
+use jiff::Timestamp;
 use signet_core::pki::PkiError;
 
 /// What went wrong with a key, a request or a certificate.
@@ -58,6 +62,21 @@ pub enum Error {
     /// A request is for another key than the one that is to sign it.
     #[error("sign: the request is for another key")]
     MatchKey,
+    /// A certificate may not sign others.
+    #[error("sign: the certificate of {subject} may not sign others")]
+    Authorize {
+        /// Whom it is for.
+        subject: String,
+    },
+    /// A private key is not the one of the certificate beside it.
+    #[error("sign: key and certificate do not belong together")]
+    MatchPair,
+    /// The certificate of the authority ends before the one that it is to sign begins.
+    #[error("sign: the lifetime would be over at {end}, before it begins")]
+    Outlive {
+        /// The end of what it may sign.
+        end: Timestamp,
+    },
     /// A request or a name can not be read.
     #[error(transparent)]
     Read(#[from] PkiError),

@@ -1,8 +1,8 @@
-//! Whether a signing request was signed by the key that it is for.
+//! Whether a request or a certificate was signed by the key that is said to have signed it.
 
 use aws_lc_rs::signature::{self as lc, ParsedPublicKey, VerificationAlgorithm};
 use signet_api::certificate::KeyAlgorithm;
-use signet_core::pki::Csr;
+use signet_core::pki::{Csr, Link, PublicKeyFacts};
 
 use crate::Error;
 
@@ -11,14 +11,24 @@ use crate::Error;
 /// # Errors
 /// When it does not hold, or key or algorithm are not ones that a Certificate can ask for.
 pub fn verify_request(csr: &Csr) -> Result<(), Error> {
-    let algorithm = algorithm(csr).ok_or(Error::Verify)?;
-    let key = ParsedPublicKey::new(algorithm, &csr.public_key.spki_der).map_err(|_| Error::Verify)?;
-    key.verify_sig(&csr.signed, &csr.signature).map_err(|_| Error::Verify)
+    let Csr { public_key, signature_algorithm, signed, signature, .. } = csr;
+    if holds(public_key, signature_algorithm, signed, signature) { Ok(()) } else { Err(Error::Verify) }
 }
 
-fn algorithm(csr: &Csr) -> Option<&'static dyn VerificationAlgorithm> {
-    let key = (csr.public_key.algorithm?, csr.public_key.size);
-    Some(match (key, csr.signature_algorithm.as_str()) {
+/// Whether `issuer` signed `link`. False, too, when the algorithm is none of those known here.
+pub(crate) fn issued(issuer: &Link, link: &Link) -> bool {
+    let Link { signature_algorithm, signed, signature, .. } = link;
+    issuer.facts.subject == link.facts.issuer && holds(&issuer.facts.public_key, signature_algorithm, signed, signature)
+}
+
+fn holds(key: &PublicKeyFacts, signature_algorithm: &str, signed: &[u8], signature: &[u8]) -> bool {
+    algorithm(key, signature_algorithm)
+        .and_then(|algorithm| ParsedPublicKey::new(algorithm, &key.spki_der).ok())
+        .is_some_and(|key| key.verify_sig(signed, signature).is_ok())
+}
+
+fn algorithm(key: &PublicKeyFacts, signature: &str) -> Option<&'static dyn VerificationAlgorithm> {
+    Some(match ((key.algorithm?, key.size), signature) {
         ((KeyAlgorithm::Rsa, _), "1.2.840.113549.1.1.11") => &lc::RSA_PKCS1_2048_8192_SHA256,
         ((KeyAlgorithm::Rsa, _), "1.2.840.113549.1.1.12") => &lc::RSA_PKCS1_2048_8192_SHA384,
         ((KeyAlgorithm::Rsa, _), "1.2.840.113549.1.1.13") => &lc::RSA_PKCS1_2048_8192_SHA512,

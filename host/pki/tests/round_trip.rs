@@ -10,7 +10,7 @@ use signet_core::pki::{
     Chain, Csr, key_violation, public_key_matches, requested_usages, secret_annotations, secret_mismatch, spec_errors,
     spec_mismatch,
 };
-use signet_pki::{Error, PrivateKey, SelfSigning, create_csr, generate_key, key_facts, self_sign, verify_request};
+use signet_pki::{Error, PrivateKey, Signing, create_csr, generate_key, key_facts, self_sign, verify_request};
 
 const START: i64 = 1_800_000_000;
 
@@ -44,12 +44,14 @@ fn spec() -> CertificateSpec {
 
 fn signed(spec: &CertificateSpec, key: &PrivateKey) -> Chain {
     let request = create_csr(spec, key).expect("a spec that can be requested");
-    let wanted = SelfSigning {
+    let wanted = Signing {
         not_before: Timestamp::from_second(START).expect("a time in this century"),
         duration: spec.duration.as_ref().map(signet_api::Duration::get),
         is_ca: spec.is_ca,
         usages: &spec.usages,
         crl_distribution_points: &["http://crl.example.com/a".to_owned()],
+        ocsp_servers: &[],
+        issuing_certificate_urls: &[],
     };
     let pem = self_sign(request.as_bytes(), key, &wanted).expect("the request of this key");
     Chain::parse(pem.as_bytes()).expect("a chain of one")
@@ -248,12 +250,14 @@ fn signature_algorithms_suit_their_keys() {
 #[test]
 fn nothing_is_signed_for_another_key_or_a_broken_request() {
     let request = create_csr(&spec(), &ecdsa()).unwrap();
-    let wanted = SelfSigning {
+    let wanted = Signing {
         not_before: Timestamp::UNIX_EPOCH,
         duration: None,
         is_ca: false,
         usages: &[],
         crl_distribution_points: &[],
+        ocsp_servers: &[],
+        issuing_certificate_urls: &[],
     };
     assert!(matches!(self_sign(request.as_bytes(), &ecdsa(), &wanted), Err(Error::MatchKey)));
     let mut csr = Csr::parse(request.as_bytes()).unwrap();

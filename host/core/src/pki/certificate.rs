@@ -66,12 +66,11 @@ impl CertificateFacts {
     /// # Errors
     /// When it is not one, or something follows it.
     pub fn from_der(der: &[u8]) -> Result<Self, PkiError> {
-        let failed = |reason: String| PkiError::Decode { what: "certificate", reason };
-        let (rest, certificate) = X509Certificate::from_der(der).map_err(|error| failed(error.to_string()))?;
-        if !rest.is_empty() {
-            return Err(failed(format!("{} bytes follow it", rest.len())));
-        }
-        let time = |seconds| Timestamp::from_second(seconds).map_err(|error| failed(error.to_string()));
+        Self::of(&decode(der)?)
+    }
+
+    pub(super) fn of(certificate: &X509Certificate<'_>) -> Result<Self, PkiError> {
+        let time = |seconds| Timestamp::from_second(seconds).map_err(|error| undecoded(error.to_string()));
         let Extensions { names, is_ca, usages } =
             Extensions::of(certificate.iter_extensions().map(|extension| extension.parsed_extension()));
         let validity = certificate.validity();
@@ -92,6 +91,25 @@ impl CertificateFacts {
     pub fn is_self_issued(&self) -> bool {
         self.subject == self.issuer
     }
+
+    /// Whether clients take what its key has signed for a certificate (RFC 5280, section 6.1.4): it
+    /// is an authority's, and its key usage, if it has one, says so.
+    pub fn may_sign_others(&self) -> bool {
+        let is_bit = |usage: &KeyUsage| matches!(usages::usage_code(*usage), usages::UsageCode::Bit(_));
+        self.is_ca && (self.usages.contains(&KeyUsage::CertSign) || !self.usages.iter().any(is_bit))
+    }
+}
+
+pub(super) fn decode(der: &[u8]) -> Result<X509Certificate<'_>, PkiError> {
+    let (rest, certificate) = X509Certificate::from_der(der).map_err(|error| undecoded(error.to_string()))?;
+    match rest.len() {
+        0 => Ok(certificate),
+        left => Err(undecoded(format!("{left} bytes follow it"))),
+    }
+}
+
+fn undecoded(reason: String) -> PkiError {
+    PkiError::Decode { what: "certificate", reason }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -19,7 +19,7 @@ mod validate;
 
 pub use annotations::secret_annotations;
 pub use certificate::CertificateFacts;
-pub use chain::Chain;
+pub use chain::{Chain, Link};
 pub use compare::{public_key_matches, request_mismatch, secret_mismatch, spec_mismatch};
 pub use csr::Csr;
 pub use key::{KeyFacts, PublicKeyFacts, key_violation};

@@ -12,7 +12,7 @@ use signet_api::{CertificateRequest, CertificateRequestStatus, Order, labels};
 use signet_core::failure::{Failure, Retry};
 use signet_core::pki::Csr;
 use signet_core::request::{self, Action, Issuer, Memory, Observed, RequestPlan, Signed, decide};
-use signet_pki::{PrivateKey, SelfSigning};
+use signet_pki::{PrivateKey, Signing};
 
 use crate::context::{Context, Memories};
 use crate::error::Error;
@@ -169,12 +169,14 @@ async fn self_sign(
     };
     let crl = AnyIssuer::find(&cx.stores, &place.namespace, &request.spec.issuer_ref).ok();
     let crl = crl.and_then(|issuer| issuer.spec().self_signed.clone()).unwrap_or_default().crl_distribution_points;
-    let wanted = SelfSigning {
+    let wanted = Signing {
         not_before: Timestamp::now(),
         duration: request.spec.duration.as_ref().map(signet_api::Duration::get),
         is_ca: request.spec.is_ca,
         usages: &request.spec.usages,
         crl_distribution_points: &crl,
+        ocsp_servers: &[],
+        issuing_certificate_urls: &[],
     };
     let signed =
         PrivateKey::from_pem(pem).and_then(|key| signet_pki::self_sign(&request.spec.request.0, &key, &wanted));
