@@ -156,7 +156,12 @@ pub(crate) fn name_constraints(constraints: &NameConstraints) -> Result<Vec<u8>,
             parts.push(der::value(tag, &trees.concat()));
         }
     }
-    Ok(extension("2.5.29.30", constraints.critical, &der::sequence(&parts)))
+    Ok(name_constraints_of(constraints.critical, &der::sequence(&parts)))
+}
+
+/// nameConstraints, of which `content` is the value.
+pub(crate) fn name_constraints_of(critical: bool, content: &[u8]) -> Vec<u8> {
+    extension("2.5.29.30", critical, content)
 }
 
 fn subtrees(item: &NameConstraintItem) -> Result<Vec<Vec<u8>>, Error> {

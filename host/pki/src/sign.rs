@@ -117,6 +117,9 @@ fn extensions(csr: &Csr, wanted: &Signing<'_>, issuer: &Issuer<'_>) -> Result<Ve
     let mut list = vec![extensions::basic_constraints(*is_ca)];
     list.extend(extensions::usages(&requested_usages(usages, *is_ca)));
     list.extend(extensions::alternative_names(&csr.names, csr.subject.is_empty())?);
+    // Clients take them of an authority only.
+    let constraints = csr.name_constraints.as_ref().filter(|_| *is_ca);
+    list.extend(constraints.map(|(critical, content)| extensions::name_constraints_of(*critical, content)));
     list.extend(extensions::crl_distribution_points(crl_distribution_points)?);
     list.extend(extensions::authority_information(ocsp_servers, issuing_certificate_urls)?);
     list.push(extensions::subject_key_identifier(&key_identifier(&csr.public_key.spki_der)));

@@ -10,7 +10,7 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use signet_api::certificate::{KeyAlgorithm, KeyEncoding};
+use signet_api::certificate::{KeyAlgorithm, KeyEncoding, NameConstraintItem, NameConstraints};
 use signet_api::{CertificateSpec, KeyUsage};
 use signet_core::pki::{CertificateFacts, Link};
 use signet_pki::{Authority, Error, Issued, PrivateKey, Signing, ca_sign, create_csr, generate_key, self_sign};
@@ -243,6 +243,31 @@ fn extensions_say_where_to_look_and_whose_key_it_is() {
         &Signing { ocsp_servers, ..hours(1) },
     );
     assert!(matches!(refused, Err(Error::Encode { field: "ocspServers", .. })));
+}
+
+#[test]
+fn an_authority_signs_for_no_other_names_than_its_request_allows_it() {
+    let (root_key, key) = (self::key(), self::key());
+    let root_pem = root(&root_key, "Root");
+    let root = authority(&root_pem, &root_key, None);
+    for (domain, is_ca) in [("example.com", true), ("example.org", true), ("example.org", false)] {
+        let permitted = NameConstraintItem { dns_domains: vec![domain.to_owned()], ..NameConstraintItem::default() };
+        let spec = CertificateSpec {
+            common_name: Some("Below".into()),
+            is_ca: true,
+            name_constraints: Some(NameConstraints { critical: true, permitted: Some(permitted), excluded: None }),
+            ..CertificateSpec::default()
+        };
+        let request = create_csr(&spec, &key).unwrap();
+        let below = ca_sign(request.as_bytes(), &root, &Signing { is_ca, ..hours(24) }).unwrap();
+        if is_ca {
+            let issued = issue(&authority(&below.chain_pem, &key, Some(&root_pem)));
+            assert_eq!(accepts(&root_pem, &issued.chain_pem), NAME.ends_with(domain), "{domain}");
+        }
+        let [link] = links(&below.chain_pem).try_into().unwrap();
+        let (_, certificate) = X509Certificate::from_der(&link.der).unwrap();
+        assert_eq!(certificate.name_constraints().unwrap().is_some(), is_ca);
+    }
 }
 
 /// A root that another program has made.

@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 
 use signet_api::KeyUsage;
 use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::cri_attributes::ParsedCriAttribute;
+use x509_parser::extensions::X509Extension;
+use x509_parser::oid_registry::OID_X509_EXT_NAME_CONSTRAINTS;
 use x509_parser::prelude::FromDer;
 
 use super::certificate::Extensions;
@@ -27,6 +30,9 @@ pub struct Csr {
     pub is_ca: Option<bool>,
     /// What the key is to be used for; empty when the request leaves that open.
     pub usages: BTreeSet<KeyUsage>,
+    /// The names that it may sign for, for one that may sign others: whether that is critical, and the
+    /// value of nameConstraints in DER (RFC 5280, section 4.2.1.10).
+    pub name_constraints: Option<(bool, Vec<u8>)>,
     /// The part that is signed, in DER.
     pub signed: Vec<u8>,
     /// Algorithm of the signature, an object identifier in dots.
@@ -54,8 +60,14 @@ impl Csr {
         if !rest.is_empty() {
             return Err(failed(format!("{} bytes follow it", rest.len())));
         }
-        let extensions = request.requested_extensions().map(Extensions::of).unwrap_or_default();
         let info = &request.certification_request_info;
+        let asked = info.iter_attributes().find_map(|attribute| match attribute.parsed_attribute() {
+            ParsedCriAttribute::ExtensionRequest(asked) => Some(asked.extensions.as_slice()),
+            _ => None,
+        });
+        let asked = asked.unwrap_or_default();
+        let extensions = Extensions::of(asked.iter().map(X509Extension::parsed_extension));
+        let constraints = asked.iter().find(|extension| extension.oid == OID_X509_EXT_NAME_CONSTRAINTS);
         Ok(Self {
             subject: DistinguishedName::of(&info.subject),
             subject_der: info.subject.as_raw().to_vec(),
@@ -63,6 +75,7 @@ impl Csr {
             public_key: PublicKeyFacts::of(&info.subject_pki),
             is_ca: extensions.is_ca,
             usages: extensions.usages,
+            name_constraints: constraints.map(|extension| (extension.critical, extension.value.to_vec())),
             signed: info.raw.to_vec(),
             signature_algorithm: request.signature_algorithm.algorithm.to_id_string(),
             signature: request.signature_value.data.to_vec(),
