@@ -35,11 +35,23 @@ pub fn spec_errors(spec: &CertificateSpec) -> Vec<FieldError> {
     }
     names(&mut errors, spec);
     key(&mut errors, spec);
+    not_served(&mut errors, spec);
     if let Some(constraints) = &spec.name_constraints {
         ranges(&mut errors, "permitted", constraints.permitted.as_ref());
         ranges(&mut errors, "excluded", constraints.excluded.as_ref());
     }
     errors.0
+}
+
+/// What would be left out without a word, and be missed only when it is needed.
+fn not_served(errors: &mut Errors, spec: &CertificateSpec) {
+    if spec.keystores.is_some() {
+        errors.add("spec.keystores", "this version of Signet writes no keystores; remove the field to have PEM alone");
+    }
+    if spec.renewal.as_ref().is_some_and(|renewal| !renewal.windows.is_empty()) {
+        errors
+            .add("spec.renewal.windows", "this version of Signet renews at any hour; remove the windows to allow that");
+    }
 }
 
 struct Errors(Vec<FieldError>);
@@ -158,5 +170,25 @@ pub(super) fn is_oid(text: &str) -> bool {
         Some([first @ 0..=1, second, ..]) => *first <= 1 && *second < 40,
         Some([2, second, ..]) => *second < u64::MAX - 80,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use signet_api::certificate::{Keystores, Renewal, RenewalWindow};
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_served_is_said_and_not_left_out() {
+        let keystores = CertificateSpec { keystores: Some(Keystores::default()), ..CertificateSpec::default() };
+        let window_duration = signet_api::Duration::from_hours(4);
+        let window = RenewalWindow { cron: "0 3 * * *".into(), window_duration, timezone: None };
+        let renewal = Some(Renewal { windows: vec![window], ..Renewal::default() });
+        let windows = CertificateSpec { renewal, ..CertificateSpec::default() };
+        for (spec, field) in [(keystores, "spec.keystores"), (windows, "spec.renewal.windows")] {
+            let errors = spec_errors(&spec);
+            assert_eq!(errors.iter().map(|error| error.field.as_str()).collect::<Vec<_>>(), [field]);
+        }
     }
 }
