@@ -1,1 +1,54 @@
-fn main() {}
+//! `kubectl signet`: what a person asks of Signet beyond `kubectl`.
+//!
+//! [`args`] reads the command line, [`cluster`] connects. `status` has [`gather`] read what there
+//! is into a [`gathered::Gathered`], of which [`story`], a pure function, makes the text. [`renew`]
+//! is the only part that writes.
+
+mod args;
+mod cluster;
+#[cfg(test)]
+mod fake;
+mod gather;
+mod gathered;
+mod renew;
+mod story;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+use jiff::Timestamp;
+
+use args::{Arguments, Command, StatusOf};
+use cluster::Cluster;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<ExitCode> {
+    let Arguments { command, connection } = arguments;
+    match command {
+        Command::Version => {
+            println!("kubectl-signet {}", env!("CARGO_PKG_VERSION"));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Status { of: StatusOf::Certificate { name } } => {
+            let cluster = Cluster::connect(&connection).await?;
+            let gathered = gather::gather(&cluster, &name).await?;
+            print!("{}", story::story(&gathered, Timestamp::now()));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Renew(wanted) => {
+            let cluster = Cluster::connect(&connection).await?;
+            renew::renew(&cluster, &wanted, Timestamp::now()).await
+        }
+    }
+}

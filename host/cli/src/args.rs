@@ -1,0 +1,98 @@
+//! The command line, as clap reads it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// See how certificates stand, and have them renewed
+#[derive(Debug, Parser)]
+#[command(name = "kubectl-signet", bin_name = "kubectl signet", version)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+/// Which cluster, and where in it.
+#[derive(Debug, Args)]
+pub(crate) struct Connection {
+    /// Namespace to look in; that of the kubeconfig's context when it is left out
+    #[arg(long, short, global = true, value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+    /// Context of the kubeconfig to use; the current one when it is left out
+    #[arg(long, global = true, value_name = "CONTEXT")]
+    pub(crate) context: Option<String>,
+    /// Kubeconfig file; $KUBECONFIG, else ~/.kube/config, when it is left out
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Tell how something stands, and what happens next
+    Status {
+        #[command(subcommand)]
+        of: StatusOf,
+    },
+    /// Have certificates issued again now, whether or not they are due
+    Renew(Renew),
+    /// Print the version of this program
+    Version,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StatusOf {
+    /// A Certificate and all that stands behind it: issuer, Secret, request, order, challenges
+    #[command(visible_aliases = ["cert", "certificates"])]
+    Certificate {
+        /// Name of the Certificate
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Renew {
+    /// Names of Certificates
+    #[arg(value_name = "NAME", required_unless_present_any = ["all", "selector"], conflicts_with_all = ["all", "selector", "all_namespaces"])]
+    pub(crate) names: Vec<String>,
+    /// Every Certificate of the namespace
+    #[arg(long, conflicts_with = "selector")]
+    pub(crate) all: bool,
+    /// Certificates with these labels, app=web,tier!=test for example
+    #[arg(long, short = 'l', value_name = "LABELS")]
+    pub(crate) selector: Option<String>,
+    /// In every namespace; with --all or --selector
+    #[arg(long, short = 'A')]
+    pub(crate) all_namespaces: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn renew_wants_names_or_a_choice_but_not_both() {
+        for (line, good) in [
+            ("renew web", true),
+            ("renew web api -n team-a", true),
+            ("renew --all -A", true),
+            ("renew -l app=web --namespace team-a", true),
+            ("renew", false),
+            ("renew -A", false),
+            ("renew web --all", false),
+            ("renew web -A", false),
+            ("renew --all -l app=web", false),
+        ] {
+            let words = ["kubectl-signet"].into_iter().chain(line.split(' '));
+            assert_eq!(Arguments::try_parse_from(words).is_ok(), good, "{line}");
+        }
+    }
+}
