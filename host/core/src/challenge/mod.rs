@@ -77,19 +77,29 @@ fn release(observed: &Observed, now: Timestamp) -> ChallengePlan {
     if !observed.maybe_presented() || observed.memory.cleaned_up {
         return act(Action::RemoveFinalizer);
     }
-    match observed.memory.clean_up_failure.as_ref().filter(|_| observed.orphaned) {
+    match observed.memory.clean_up_failure.as_ref().filter(|_| observed.orphaned || observed.was_refused()) {
         Some(failure) => abandon(observed, failure),
         None => clean_up(observed, now),
     }
 }
 
-/// Without an issuer a proof that could not be cleaned up never will be, and a namespace that is
-/// being deleted must not wait for it for ever.
+/// Without an issuer a proof that could not be cleaned up never will be, and one that could not be
+/// shown is not there; a namespace that is being deleted must not wait for either for ever.
 fn abandon(observed: &Observed, failure: &Failure) -> ChallengePlan {
-    let message = format!(
-        "The proof for {} may be left behind, as its issuer is gone and cleaning up failed: {}",
-        observed.dns_name, failure.message
-    );
+    let Observed { dns_name, memory, .. } = observed;
+    let message = match memory.failure.as_ref().filter(|_| observed.was_refused()) {
+        Some(refusal) if refusal.message == failure.message => {
+            format!("The proof for {dns_name} could be neither shown nor cleaned up: {}", failure.message)
+        }
+        Some(refusal) => format!(
+            "The proof for {dns_name} could not be shown ({}), nor cleaned up: {}",
+            refusal.message, failure.message
+        ),
+        None => format!(
+            "The proof for {dns_name} may be left behind, as its issuer is gone and cleaning up failed: {}",
+            failure.message
+        ),
+    };
     let event = Event { severity: Severity::Warning, reason: "CleanUpError", message };
     ChallengePlan { events: vec![event], ..act(Action::RemoveFinalizer) }
 }

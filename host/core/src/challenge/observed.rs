@@ -33,6 +33,8 @@ pub struct Observed {
 pub struct Memory {
     /// Whether `Present` was begun, whatever came of it.
     pub tried: bool,
+    /// Whether each of them was refused before anything was shown, as far as the solver says.
+    pub refused: bool,
     pub presented: Option<Presented>,
     pub check: Option<Check>,
     /// When the CA was told to look.
@@ -79,6 +81,12 @@ impl Observed {
     /// Whether an earlier process may have worked on it and left no mark.
     pub fn is_older_than_process(&self) -> bool {
         self.created < self.process_started
+    }
+
+    /// Whether this process knows of every `Present`, and none of them showed anything.
+    pub(super) fn was_refused(&self) -> bool {
+        let Memory { refused, presented, .. } = &self.memory;
+        *refused && presented.is_none() && !self.status.presented && !self.is_older_than_process()
     }
 
     /// Whether something may be there to clean up.

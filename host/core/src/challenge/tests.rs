@@ -101,6 +101,20 @@ fn without_an_issuer_a_failed_clean_up_does_not_hold_the_namespace() {
 }
 
 #[test]
+fn a_proof_that_was_never_shown_does_not_hold_its_challenge() {
+    let mut one = fresh();
+    one.memory = Memory { tried: true, refused: true, failure: failure(Retry::OnChange), ..Memory::default() };
+    one.status = decide(&one, at(9)).status.unwrap();
+    one.deleting = true;
+    assert_eq!(decide(&one, at(9)).actions, [Action::CleanUp { receipt: None }], "once, to be sure");
+    one.memory.clean_up_failure = failure(Retry::OnChange);
+    let plan = decide(&one, at(9));
+    assert_eq!((plan.actions.as_slice(), plan.events.len()), ([Action::RemoveFinalizer].as_slice(), 1));
+    one.status.presented = true;
+    assert!(decide(&one, at(9)).actions.is_empty(), "what was shown is cleaned up");
+}
+
+#[test]
 fn a_solver_may_have_us_wait_instead_of_looking() {
     let mut one = Observed { wait_instead_of_check: Some(Duration::from_secs(30)), ..fresh() };
     assert_eq!(decide(&one, at(1)).actions, [Action::Present]);

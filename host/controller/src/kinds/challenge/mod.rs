@@ -33,6 +33,10 @@ use crate::writer::Contested;
 const SOON: Duration = Duration::from_secs(5);
 const LATER: Duration = Duration::from_secs(60);
 
+/// Reasons of failures that come before a solver has changed anything.
+const REFUSALS: [&str; 6] =
+    ["InvalidConfig", "NotAuthorized", "NotFound", "Permanent", "InvalidSolver", "PluginNotFound"];
+
 /// The edge of Challenges.
 #[derive(Default)]
 pub(crate) struct Challenges {
@@ -94,7 +98,11 @@ impl Kind for Challenges {
         };
         match action {
             Action::Present => {
-                remember(&mut |memory| memory.tried = true);
+                let mut maybe_shown = false;
+                remember(&mut |memory| {
+                    maybe_shown = memory.tried && !memory.refused;
+                    (memory.tried, memory.refused) = (true, false);
+                });
                 let presented = present(cx, challenge).await;
                 remember(&mut |memory| match &presented {
                     Ok(receipt) => {
@@ -102,7 +110,10 @@ impl Kind for Challenges {
                         memory.presented = Some(Presented { at, receipt: receipt.clone() });
                         memory.failure = None;
                     }
-                    Err(failure) => memory.failure = Some(failure.clone()),
+                    Err(failure) => {
+                        memory.refused = !maybe_shown && REFUSALS.contains(&failure.reason.as_str());
+                        memory.failure = Some(failure.clone());
+                    }
                 });
             }
             Action::Check => {
