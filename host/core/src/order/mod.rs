@@ -48,7 +48,7 @@ pub enum Action {
     Finalize { url: String },
     /// Fetches the certificate with its chain.
     Download { url: String },
-    /// Deletes a Challenge that is done.
+    /// Deletes a Challenge that is done, or that another is to replace.
     DeleteChallenge { name: String },
 }
 
@@ -125,6 +125,7 @@ fn prove(observed: &Observed, order: &OrderAtCa, now: Timestamp) -> OrderPlan {
         proven &= state == Some(State::Valid);
         match own {
             Some(own) if state.is_some_and(State::is_failure) => return failed_proof(observed, own, now),
+            Some(own) if own.is_stuck() => actions.extend(replacement(observed, own, authorization)),
             Some(_) => {}
             None => match new_challenge(observed, authorization) {
                 Ok(action) => actions.push(action),
@@ -133,6 +134,17 @@ fn prove(observed: &Observed, order: &OrderAtCa, now: Timestamp) -> OrderPlan {
         }
     }
     if proven { finalize(observed, order) } else { OrderPlan { actions, ..OrderPlan::rest() } }
+}
+
+/// A Challenge that does not get on keeps the solver that it was made with. Once the issuer has
+/// another for the name it goes, and when it is gone the next one takes its place.
+fn replacement(observed: &Observed, own: &OwnChallenge, authorization: &Authorization) -> Option<Action> {
+    match new_challenge(observed, authorization) {
+        Ok(Action::CreateChallenge { name, spec: _ }) if name != own.name => {
+            Some(Action::DeleteChallenge { name: own.name.clone() })
+        }
+        _ => None,
+    }
 }
 
 fn failed_proof(observed: &Observed, own: &OwnChallenge, now: Timestamp) -> OrderPlan {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
-use signet_api::{ChallengeStatus, IssuerRef, OrderStatus, Solver};
+use signet_api::{ChallengeStatus, IssuerRef, OrderStatus, Solver, State};
 
 use crate::acme::{AuthorizationAtCa, Identifier, OrderAtCa};
 use crate::failure::Failure;
@@ -37,6 +37,14 @@ pub struct OwnChallenge {
     pub dns_name: String,
     pub status: ChallengeStatus,
     pub deleting: bool,
+}
+
+impl OwnChallenge {
+    /// Whether it tells of something that holds it up.
+    pub(super) fn is_stuck(&self) -> bool {
+        let undecided = !self.status.state.is_some_and(State::is_final);
+        undecided && !self.deleting && self.status.reason.is_some()
+    }
 }
 
 /// Results of earlier actions, lost with the process.

@@ -310,6 +310,31 @@ fn the_best_solver_is_picked() {
 }
 
 #[test]
+fn a_stuck_challenge_is_replaced_once_the_issuer_has_another_solver() {
+    let mut world = World::new(Vec::new());
+    while world.challenges.is_empty() {
+        world.turn_order();
+    }
+    world.turn_order();
+    let seen = |world: &World| decide(&world.order, at(world.second)).actions;
+    let stuck = world.order.challenges[0].clone();
+    world.order.solvers = vec![dns01(None)];
+    assert_eq!(seen(&world), [], "one that gets on is left alone");
+    world.order.challenges[0].status.reason = Some("no such class".into());
+    assert_eq!(seen(&world), [Action::DeleteChallenge { name: stuck.name.clone() }]);
+    world.order.challenges[0].deleting = true;
+    assert_eq!(seen(&world), [], "the next one waits until it is cleaned up");
+    world.order.challenges.remove(0);
+    let [Action::CreateChallenge { name, spec }] = &seen(&world)[..] else { panic!("{:?}", seen(&world)) };
+    assert!(*name != stuck.name && spec.dns_name == stuck.dns_name && spec.solver == dns01(None), "{spec:?}");
+
+    world.order.solvers = vec![http01(), dns01(None)];
+    world.order.challenges.insert(0, stuck);
+    world.order.challenges[0].status.reason = Some("no such class".into());
+    assert_eq!(seen(&world), [], "the same solver would not do better");
+}
+
+#[test]
 fn failures_wait_or_end_the_order() {
     let failure = |retry| Failure { reason: "rateLimited".into(), message: "slow down".into(), retry, at: at(0) };
     let mut order = fresh();
