@@ -200,3 +200,6 @@ fn happening(event: Event) -> Option<Happening> {
         count: series.map(|series| series.count).or(event.deprecated_count).unwrap_or(1),
     })
 }
+
+#[cfg(test)]
+mod tests;

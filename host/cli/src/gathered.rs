@@ -60,6 +60,7 @@ pub(crate) struct Gathered {
 }
 
 /// The issuer that `spec.issuerRef` means.
+#[expect(clippy::large_enum_variant, reason = "there is one for each run of the program")]
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum SeenIssuer {
     Ours(Seen<IssuerFacts>),
