@@ -112,10 +112,7 @@ mod tests {
         for (error, wanted) in [
             (api(401, "Unauthorized"), "the API server does not accept the credentials of this kubeconfig"),
             (api(403, "certificates is forbidden"), "certificates is forbidden"),
-            (
-                unknown,
-                "the API server does not know this kind of object; is Signet installed? (404 page not found)",
-            ),
+            (unknown, "the API server does not know this kind of object; is Signet installed? (404 page not found)"),
             (
                 kube::Error::ReadEvents(std::io::Error::other("connection refused")),
                 "the API server can not be reached: connection refused",

@@ -40,7 +40,9 @@ pub(crate) async fn renew(cluster: &Cluster, wanted: &Renew, now: Timestamp) -> 
             Ok(Answer::Asked) => println!(
                 "Certificate {namespace}/{name}: issuance asked for; see `kubectl signet status certificate {name} -n {namespace}`"
             ),
-            Ok(Answer::UnderWay(why)) => println!("Certificate {namespace}/{name}: an issuance is under way already{why}"),
+            Ok(Answer::UnderWay(why)) => {
+                println!("Certificate {namespace}/{name}: an issuance is under way already{why}")
+            }
             Err(error) => {
                 eprintln!("error: {error:#}");
                 code = ExitCode::FAILURE;

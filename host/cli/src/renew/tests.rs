@@ -21,8 +21,7 @@ const READY: &str = "{ revision: 2, conditions: [{ type: Ready, status: 'True', 
 const FAILED: &str = "{ failedIssuanceAttempts: 2, lastFailureTime: '2027-01-15T07:00:00Z', conditions: [\
     { type: Ready, status: 'False' }, \
     { type: Issuing, status: 'False', reason: Failed, lastTransitionTime: '2027-01-15T07:00:00Z', observedGeneration: 3 }] }";
-const ISSUING: &str =
-    "{ conditions: [{ type: Issuing, status: 'True', reason: DoesNotExist, message: Secret web-tls does not exist yet }] }";
+const ISSUING: &str = "{ conditions: [{ type: Issuing, status: 'True', reason: DoesNotExist, message: Secret web-tls does not exist yet }] }";
 
 fn now() -> Timestamp {
     "2027-01-15T08:00:00.25Z".parse().unwrap()

@@ -12,18 +12,8 @@ use crate::gathered::{Gathered, Seen, SeenIssuer};
 
 type Rule = fn(&Gathered, Timestamp) -> Option<String>;
 
-const RULES: &[Rule] = &[
-    deleting,
-    unseen,
-    refused_spec,
-    backing_off,
-    issuing,
-    rival,
-    expired,
-    up_to_date,
-    overdue,
-    about_to_issue,
-];
+const RULES: &[Rule] =
+    &[deleting, unseen, refused_spec, backing_off, issuing, rival, expired, up_to_date, overdue, about_to_issue];
 
 /// The first rule that speaks.
 pub(super) fn next(gathered: &Gathered, now: Timestamp) -> String {
@@ -139,9 +129,12 @@ fn up_to_date(gathered: &Gathered, now: Timestamp) -> Option<String> {
         ));
     }
     if !renews(gathered) {
-        let not_after = gathered.status().not_after.map_or(String::new(), |time| format!(" at {}", when::at(time.0, now)));
+        let not_after =
+            gathered.status().not_after.map_or(String::new(), |time| format!(" at {}", when::at(time.0, now)));
         let command = renew_command(gathered);
-        return Some(format!("Nothing by itself: spec.renewal.policy is Disabled. Run {command} before the certificate expires{not_after}."));
+        return Some(format!(
+            "Nothing by itself: spec.renewal.policy is Disabled. Run {command} before the certificate expires{not_after}."
+        ));
     }
     let renewal = gathered.status().renewal_time?.0;
     let trouble = issuer_trouble(gathered);

@@ -34,9 +34,10 @@ fn certificate(page: &mut Page, gathered: &Gathered, now: Timestamp) {
 }
 
 fn failures(gathered: &Gathered, attempts: i64, now: Timestamp) -> String {
-    let last = gathered.status().last_failure_time.map_or(String::new(), |Time(last)| {
-        format!(", the last at {}", when::at(last, now))
-    });
+    let last = gathered
+        .status()
+        .last_failure_time
+        .map_or(String::new(), |Time(last)| format!(", the last at {}", when::at(last, now)));
     let next = match gathered.next_attempt() {
         Some(next) => format!("; next attempt at {}", when::at(next, now)),
         None if gathered.is_issuing() => "; the next attempt is under way".to_owned(),
@@ -58,9 +59,9 @@ fn names(spec: &CertificateSpec) -> String {
 /// `False for 3 minutes, DoesNotExist: Secret web-tls does not exist yet`
 fn told(condition: &Condition, generation: Option<i64>, now: Timestamp) -> String {
     let Condition { type_, status, reason, message, last_transition_time, observed_generation } = condition;
-    let age = last_transition_time.as_ref().map_or(String::new(), |Time(since)| {
-        format!(" for {}", when::length(now.duration_since(*since)))
-    });
+    let age = last_transition_time
+        .as_ref()
+        .map_or(String::new(), |Time(since)| format!(" for {}", when::length(now.duration_since(*since))));
     let reason = reason.as_ref().filter(|reason| *reason != type_).map_or(String::new(), |word| format!(", {word}"));
     let stale = observed_generation.is_some() && *observed_generation < generation;
     let stale = if stale { " (from before the last edit of the spec)" } else { "" };
@@ -138,9 +139,10 @@ fn request(page: &mut Page, gathered: &Gathered, now: Timestamp) {
             let metadata = &request.metadata;
             let name = metadata.name.as_deref().unwrap_or_default();
             let revision = revision(request).map_or(String::new(), |revision| format!(", for revision {revision}"));
-            let age = metadata.creation_timestamp.as_ref().map_or(String::new(), |Time(made)| {
-                format!(", made {}", when::relative(*made, now))
-            });
+            let age = metadata
+                .creation_timestamp
+                .as_ref()
+                .map_or(String::new(), |Time(made)| format!(", made {}", when::relative(*made, now)));
             page.part("Request", &format!("CertificateRequest {name}{revision}{age}"));
             use certificaterequest::condition::{APPROVED, DENIED, INVALID_REQUEST, READY};
             let conditions = request.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();

@@ -104,7 +104,9 @@ fn waits_for(gathered: &Gathered, challenge: &Challenge) -> String {
         return format!("{name} could not be proven, so the order ends; Signet then says here when it tries again.");
     }
     if !status.processing {
-        return format!("The proof of {name} has not begun: Signet works on a limited number at once. It goes on by itself.");
+        return format!(
+            "The proof of {name} has not begun: Signet works on a limited number at once. It goes on by itself."
+        );
     }
     let plugin = plugin(challenge.spec.type_, &challenge.spec.solver);
     if !status.presented {
@@ -143,7 +145,9 @@ fn order(gathered: &Gathered) -> Option<String> {
     let status = order.status.clone().unwrap_or_default();
     let issuer = gathered.issuer_name();
     Some(match (status.state, status.reason) {
-        (Some(State::Valid), _) => format!("The CA has signed; Signet hands the certificate on. {}", if_nothing_moves()),
+        (Some(State::Valid), _) => {
+            format!("The CA has signed; Signet hands the certificate on. {}", if_nothing_moves())
+        }
         (Some(state), _) if state.is_failure() => {
             "The order ended; Signet counts a failure and says here when it tries again.".to_owned()
         }

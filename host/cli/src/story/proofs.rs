@@ -49,7 +49,8 @@ fn challenge(challenge: &Challenge, now: Timestamp) -> ([String; 4], Option<Stri
     let spec = &challenge.spec;
     let kind = spec.type_.acme_name().to_uppercase();
     let cells = [domain(challenge), kind, plugin(spec.type_, &spec.solver), state(status(challenge).state) + &shown];
-    (cells, reason)
+    // What is proven needs no more words.
+    (cells, reason.filter(|_| status(challenge).state != Some(State::Valid)))
 }
 
 /// The name as it stands on the certificate.

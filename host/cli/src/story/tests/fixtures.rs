@@ -66,7 +66,11 @@ pub(super) fn gathered(documents: &[&str]) -> Gathered {
     for document in documents {
         let mut value: Value = serde_yaml::from_str(document).unwrap();
         let kind = value["kind"].as_str().unwrap().to_owned();
-        let group = if matches!(kind.as_str(), "Order" | "Challenge") { "acme.cert-manager.io/v1" } else { "cert-manager.io/v1" };
+        let group = if matches!(kind.as_str(), "Order" | "Challenge") {
+            "acme.cert-manager.io/v1"
+        } else {
+            "cert-manager.io/v1"
+        };
         value["apiVersion"] = group.into();
         if value["metadata"].is_null() {
             value["metadata"] = Value::Mapping(Default::default());

@@ -24,7 +24,8 @@ fn not_ready(reason: &str, message: &str) -> String {
 }
 
 fn ready(renewal: &str) -> String {
-    let status = "conditions: [{ type: Ready, status: 'True', reason: Ready, message: m }], notAfter: 2027-03-16T08:00:00Z";
+    let status =
+        "conditions: [{ type: Ready, status: 'True', reason: Ready, message: m }], notAfter: 2027-03-16T08:00:00Z";
     certificate(&format!("{status}, renewalTime: {renewal}"))
 }
 
@@ -49,7 +50,9 @@ status: {{ conditions: [{conditions}] }}
 const APPROVED: &str = "{ type: Approved, status: 'True' }";
 
 fn order(status: &str) -> String {
-    format!("kind: Order\nmetadata: {{ name: web-1-2 }}\nspec: {{ request: '', issuerRef: {{ name: le }} }}\nstatus: {{ {status} }}")
+    format!(
+        "kind: Order\nmetadata: {{ name: web-1-2 }}\nspec: {{ request: '', issuerRef: {{ name: le }} }}\nstatus: {{ {status} }}"
+    )
 }
 
 fn challenge(type_: &str, status: &str) -> String {
@@ -86,14 +89,23 @@ fn what_the_controller_does_by_itself() {
         &[&not_ready("RequestChanged", "spec.dnsNames changed"), ISSUER, SECRET],
         "Signet begins an issuance, because spec.dnsNames changed. If",
     );
-    check(&[&ready("2027-02-14T08:00:00Z"), ISSUER, SECRET], "Signet renews the certificate at 2027-02-14T08:00:00Z (in 30 days). There is");
-    check(&[&ready("2027-01-15T07:00:00Z"), ISSUER, SECRET], "The renewal was due at 2027-01-15T07:00:00Z (60 minutes ago). If");
+    check(
+        &[&ready("2027-02-14T08:00:00Z"), ISSUER, SECRET],
+        "Signet renews the certificate at 2027-02-14T08:00:00Z (in 30 days). There is",
+    );
+    check(
+        &[&ready("2027-01-15T07:00:00Z"), ISSUER, SECRET],
+        "The renewal was due at 2027-01-15T07:00:00Z (60 minutes ago). If",
+    );
     check(
         &[&ready("2027-02-14T08:00:00Z"), SECRET],
         "Signet renews the certificate at 2027-02-14T08:00:00Z (in 30 days). Until then: Issuer or ClusterIssuer letsencrypt does not exist",
     );
     let expired = ready("2027-02-14T08:00:00Z").replace("2027-03-16", "2027-01-14");
-    check(&[&expired, ISSUER, SECRET], "The certificate expired at 2027-01-14T08:00:00Z (24 hours ago); Signet issues a new one.");
+    check(
+        &[&expired, ISSUER, SECRET],
+        "The certificate expired at 2027-01-14T08:00:00Z (24 hours ago); Signet issues a new one.",
+    );
     let disabled = ready("null").replace("spec: {", "spec: { renewal: { policy: Disabled },");
     check(
         &[&disabled, ISSUER, SECRET],
@@ -127,10 +139,19 @@ fn an_issuance_waits_for_its_request() {
     under_way(&[], "Signet makes a private key and a CertificateRequest with it.");
     under_way(&[&request(1, "")], "CertificateRequest web-1 waits for approval.");
     under_way(&[&pending], "Signet makes an Order for the request.");
-    under_way(&[&request(1, "{ type: Denied, status: 'True', message: not you. }")], "The request was denied: not you. Signet");
+    under_way(
+        &[&request(1, "{ type: Denied, status: 'True', message: not you. }")],
+        "The request was denied: not you. Signet",
+    );
     under_way(&[&request(1, "{ type: InvalidRequest, status: 'True' }")], "The request can not be signed. Signet");
-    under_way(&[&request(1, "{ type: Ready, status: 'False', reason: Failed, message: no }")], "The request failed: no. Signet");
-    under_way(&[&request(1, "{ type: Ready, status: 'True', reason: Issued }")], "The certificate is signed; Signet writes it into Secret web-tls.");
+    under_way(
+        &[&request(1, "{ type: Ready, status: 'False', reason: Failed, message: no }")],
+        "The request failed: no. Signet",
+    );
+    under_way(
+        &[&request(1, "{ type: Ready, status: 'True', reason: Issued }")],
+        "The certificate is signed; Signet writes it into Secret web-tls.",
+    );
 
     // A request of the revision that is in use says nothing about the renewal.
     let renewing = issuing("").replace("status:\n", "status:\n  revision: 1\n");
@@ -140,7 +161,10 @@ fn an_issuance_waits_for_its_request() {
 #[test]
 fn an_issuance_waits_for_its_issuer() {
     let broken = ISSUER.replace("'True'", "'False'").replace("The account is registered", "the CA does not answer.");
-    check(&[&issuing(""), &broken], "ClusterIssuer letsencrypt can not sign: the CA does not answer. Signet carries on");
+    check(
+        &[&issuing(""), &broken],
+        "ClusterIssuer letsencrypt can not sign: the CA does not answer. Signet carries on",
+    );
     check(&[&issuing("Issuer")], "Issuer letsencrypt does not exist: create it, or correct spec.issuerRef.");
     let foreign = issuing("PCA").replace("kind: 'PCA'", "kind: PCA, group: awspca.example.com");
     check(&[&foreign, "kind: Foreign", &request(1, APPROVED)], "The controller of awspca.example.com has to sign;");
@@ -158,7 +182,10 @@ fn an_issuance_waits_for_its_order() {
     let request = request(1, APPROVED);
     for (status, wanted) in [
         ("", "Signet makes the order at the CA of ClusterIssuer letsencrypt."),
-        ("state: pending, reason: the CA answers 503.", "Signet tries again by itself; what keeps the order is: the CA answers 503. If"),
+        (
+            "state: pending, reason: the CA answers 503.",
+            "Signet tries again by itself; what keeps the order is: the CA answers 503. If",
+        ),
         ("state: ready", "Every name is proven; the CA signs."),
         ("state: valid", "The CA has signed; Signet hands the certificate on."),
         ("state: errored, reason: no", "The order ended;"),
@@ -178,7 +205,11 @@ fn an_issuance_waits_for_its_proofs() {
             "processing: true, state: pending, reason: Secret aws does not exist",
             "Signet tries again by itself to show the proof of web.example.com. What keeps it is the reason above: look at the config of route53 on ClusterIssuer letsencrypt.",
         ),
-        ("DNS-01", "processing: true, presented: true, state: pending", "The proof of web.example.com is shown; the CA looks at it."),
+        (
+            "DNS-01",
+            "processing: true, presented: true, state: pending",
+            "The proof of web.example.com is shown; the CA looks at it.",
+        ),
         (
             "HTTP-01",
             "processing: true, presented: true, state: pending, reason: it answers 404",
