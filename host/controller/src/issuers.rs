@@ -1,8 +1,10 @@
 //! Which issuer a reference means, and what Issuers and ClusterIssuers have in common.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kube::ResourceExt;
+use serde_json::Value;
 use signet_api::issuer::{AcmeIssuer, condition::READY};
 use signet_api::meta::condition;
 use signet_api::{ClusterIssuer, Issuer, IssuerRef, IssuerSpec, IssuerStatus};
@@ -98,26 +100,50 @@ impl AnyIssuer {
             None => Err(format!("{kind} {name} has not been checked yet")),
         }
     }
+}
 
-    /// Every Secret that it names, whatever for: fields whose name ends in `SecretRef` (or that
-    /// say `secretName`) anywhere in its spec.
-    pub(crate) fn names_secret(&self, name: &str) -> bool {
-        let spec = serde_json::to_value(self.spec()).expect("a spec is plain data");
-        names_secret(&spec, name)
+/// Every Secret that an issuer names, whatever for: fields whose name ends in `SecretRef` (or that
+/// say `secretName`) anywhere in its spec.
+pub(crate) fn named_secrets(spec: &IssuerSpec) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    collect_names(&serde_json::to_value(spec).expect("a spec is plain data"), &mut names);
+    names
+}
+
+fn collect_names(value: &Value, names: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(field, inner)| {
+            let name = match field.as_str() {
+                "secretName" => inner.as_str(),
+                field if field.ends_with("ecretRef") => inner.get("name").and_then(Value::as_str),
+                _ => None,
+            };
+            names.extend(name.map(str::to_owned));
+            collect_names(inner, names);
+        }),
+        Value::Array(items) => items.iter().for_each(|item| collect_names(item, names)),
+        _ => {}
     }
 }
 
-fn names_secret(value: &serde_json::Value, secret: &str) -> bool {
-    match value {
-        serde_json::Value::Object(fields) => fields.iter().any(|(field, inner)| {
-            let named = match field.as_str() {
-                "secretName" => inner.as_str(),
-                field if field.ends_with("ecretRef") => inner.get("name").and_then(|name| name.as_str()),
-                _ => None,
-            };
-            named == Some(secret) || names_secret(inner, secret)
-        }),
-        serde_json::Value::Array(items) => items.iter().any(|item| names_secret(item, secret)),
-        _ => false,
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn secrets_are_found_wherever_an_issuer_names_them() {
+        let acme = json!({ "server": "https://ca.test", "privateKeySecretRef": { "name": "account" },
+            "externalAccountBinding": { "keyID": "id", "keySecretRef": { "name": "eab" } },
+            "solvers": [{ "dns01": { "cloudflare": { "apiTokenSecretRef": { "name": "token", "key": "secretName" } } } }] });
+        for (spec, names) in [
+            (json!({ "acme": acme }), vec!["account", "eab", "token"]),
+            (json!({ "ca": { "secretName": "root" } }), vec!["root"]),
+            (json!({ "selfSigned": {} }), vec![]),
+        ] {
+            let found = named_secrets(&serde_json::from_value(spec).unwrap());
+            assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), names);
+        }
     }
 }

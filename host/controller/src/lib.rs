@@ -6,6 +6,7 @@
 //! ([`accounts`]), the DNS, the solvers (`kinds::challenge`), HTTP ([`serve`], [`self_check`]).
 
 mod accounts;
+mod authority;
 mod cache;
 mod changes;
 mod context;

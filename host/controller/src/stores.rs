@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use signet_api::{Certificate, CertificateRequest, Challenge, ClusterIssuer, Issuer, IssuerRef, Order};
 
 use crate::cache::{Cache, owned_by, owners};
+use crate::issuers::named_secrets;
 use crate::key::Key;
 use crate::queue::Queue;
 
@@ -58,8 +59,10 @@ impl Default for Stores {
                 groups.push(answers(&challenge.spec.token));
                 groups
             }),
-            issuers: Cache::new(|_| Vec::new()),
-            cluster_issuers: Cache::new(|_| Vec::new()),
+            issuers: Cache::new(|issuer| named_secrets(&issuer.spec).iter().map(|name| names_secret(name)).collect()),
+            cluster_issuers: Cache::new(|issuer| {
+                named_secrets(&issuer.spec).iter().map(|name| names_secret(name)).collect()
+            }),
             secrets: Cache::new(owners),
         }
     }
@@ -81,6 +84,11 @@ impl Stores {
 /// The group of Certificates that write to this Secret.
 pub(crate) fn uses_secret(namespace: &str, name: &str) -> String {
     format!("secret {namespace}/{name}")
+}
+
+/// The group of issuers that name a Secret so, in whatever namespace they look for it.
+pub(crate) fn names_secret(name: &str) -> String {
+    format!("names secret {name}")
 }
 
 /// The group of what refers to an issuer of this name, of whatever kind and in whatever namespace.

@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::error::sentence;
 use crate::issuers::AnyIssuer;
 use crate::key::Key;
-use crate::stores::{Stored, owner_key, uses_secret};
+use crate::stores::{Stored, names_secret, owner_key, uses_secret};
 
 /// How many objects a page of the first listing has.
 const PAGE: u32 = 500;
@@ -150,7 +150,8 @@ fn secret(cx: &Context, secret: &Secret) {
     if let Some(owner) = owner_key(secret, "Certificate") {
         cx.queues.certificates.add(owner);
     }
-    wake_users(cx, &secret.namespace().unwrap_or_default(), &secret.name_any());
+    // The watch of metadata may have told of it before the cache had it.
+    secret_changed(cx, secret);
 }
 
 /// Watches the metadata of every Secret, keeps none of it, and wakes the issuers that name one.
@@ -162,9 +163,9 @@ async fn named_secrets(cx: Arc<Context>, api: Api<PartialObjectMeta<Secret>>) {
     while let Some(event) = events.next().await {
         match event {
             Ok(Event::InitDone) => listed = true,
-            Ok(Event::Apply(secret) | Event::Delete(secret)) => named_secret(&cx, &secret),
+            Ok(Event::Apply(secret) | Event::Delete(secret)) => secret_changed(&cx, &secret),
             // What is listed first was there when the issuers were looked at.
-            Ok(Event::InitApply(secret)) if listed => named_secret(&cx, &secret),
+            Ok(Event::InitApply(secret)) if listed => secret_changed(&cx, &secret),
             Ok(Event::Init | Event::InitApply(_)) => {}
             Err(error) => {
                 tracing::warn!(error = sentence(&error), "the watch of Secrets' metadata broke and starts again")
@@ -173,12 +174,13 @@ async fn named_secrets(cx: Arc<Context>, api: Api<PartialObjectMeta<Secret>>) {
     }
 }
 
-fn named_secret(cx: &Context, secret: &PartialObjectMeta<Secret>) {
+fn secret_changed(cx: &Context, secret: &impl ResourceExt) {
     let (namespace, name) = (secret.namespace().unwrap_or_default(), secret.name_any());
-    let issuers = cx.stores.issuers.all().into_iter().map(AnyIssuer::Issuer);
-    let cluster = cx.stores.cluster_issuers.all().into_iter().map(AnyIssuer::ClusterIssuer);
+    let group = names_secret(&name);
+    let issuers = cx.stores.issuers.group(&group).into_iter().map(AnyIssuer::Issuer);
+    let cluster = cx.stores.cluster_issuers.group(&group).into_iter().map(AnyIssuer::ClusterIssuer);
     for issuer in issuers.chain(cluster) {
-        if issuer.secrets_in(&cx.settings) == namespace && issuer.names_secret(&name) {
+        if issuer.secrets_in(&cx.settings) == namespace {
             cx.secret_changes.count();
             match &issuer {
                 AnyIssuer::Issuer(issuer) => cx.queues.issuers.add(Key::of(&**issuer)),

@@ -72,16 +72,18 @@ fn issue(authority: &Authority) -> Issued {
 /// Whether a client that trusts `root_pem` and nobody else takes the certificate for [`NAME`].
 fn accepts(root_pem: &str, chain_pem: &str) -> bool {
     let provider = Arc::new(default_provider());
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(chain_pem.as_bytes()).map(Result::unwrap).collect();
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain_pem.as_bytes()).collect();
+    let chain = chain.expect("certificates in PEM");
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(root_pem.as_bytes()).unwrap()).unwrap();
-    let client = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+    roots.add(CertificateDer::from_pem_slice(root_pem.as_bytes()).expect("a certificate in PEM")).expect("a root");
+    let client = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().expect("a client");
+    let name = ServerName::try_from(NAME).expect("a name");
     let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(START.unsigned_abs() + 60));
-    client.verify_server_cert(&chain[0], &chain[1..], &ServerName::try_from(NAME).unwrap(), &[], now).is_ok()
+    client.verify_server_cert(&chain[0], &chain[1..], &name, &[], now).is_ok()
 }
 
 fn links(pem: &str) -> Vec<Link> {
-    Link::parse_all(pem.as_bytes()).unwrap()
+    Link::parse_all(pem.as_bytes()).expect("certificates in PEM")
 }
 
 fn leaf(issued: &Issued) -> CertificateFacts {
@@ -123,9 +125,9 @@ fn below_a_root() -> Pair {
     let (key, root_key) = (key(), key());
     let root_pem = root(&root_key, "Root");
     let wanted = Signing { is_ca: true, usages: &[KeyUsage::CrlSign], ..hours(24) };
-    let issued =
-        ca_sign(authority_request(&key, "Below").as_bytes(), &authority(&root_pem, &root_key, None), &wanted).unwrap();
-    Pair { key, pem: issued.chain_pem, root_key, root_pem }
+    let root = authority(&root_pem, &root_key, None);
+    let issued = ca_sign(authority_request(&key, "Below").as_bytes(), &root, &wanted);
+    Pair { key, pem: issued.expect("a request that holds").chain_pem, root_key, root_pem }
 }
 
 #[test]
@@ -272,11 +274,11 @@ fn an_authority_signs_for_no_other_names_than_its_request_allows_it() {
 
 /// A root that another program has made.
 fn foreign(change: impl FnOnce(&mut rcgen::CertificateParams)) -> (String, String) {
-    let key = rcgen::KeyPair::generate().unwrap();
+    let key = rcgen::KeyPair::generate().expect("a key");
     let mut parameters = rcgen::CertificateParams::default();
     parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Constrained(0));
     change(&mut parameters);
-    (parameters.self_signed(&key).unwrap().pem(), key.serialize_pem())
+    (parameters.self_signed(&key).expect("a certificate").pem(), key.serialize_pem())
 }
 
 #[test]

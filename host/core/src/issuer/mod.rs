@@ -1,4 +1,4 @@
-//! Issuer: whether it can sign, and for ACME the account that signing takes.
+//! Issuer: whether it can sign, which takes an account for ACME and a key pair for a CA.
 //!
 //! The key comes before the account: it is in its Secret before a CA hears of it, so that an
 //! account can never be lost with the process. What the CA answered lives in [`Memory`] until it is
@@ -8,11 +8,13 @@
 //! Making keys, checking solvers against the schemas of their plugins and talking to the CA belong
 //! to the edge. ClusterIssuers are decided here too: only [`Observed`] tells them apart.
 
+mod ca;
 mod observed;
 #[cfg(test)]
 mod tests;
 
 pub use crate::failure::{Failure, Retry};
+pub use ca::BadKeyPair;
 pub use observed::{AccountKey, Memory, Observed, Registered};
 
 use jiff::Timestamp;
@@ -39,6 +41,12 @@ pub mod reason {
     pub const REGISTER: &str = "ErrRegisterACMEAccount";
     /// The CA does not take a change of the account.
     pub const UPDATE: &str = "ErrUpdateACMEAccount";
+    /// The key pair of the authority is in order.
+    pub const VERIFIED: &str = "KeyPairVerified";
+    /// The key pair of the authority is not there.
+    pub const GET_KEY_PAIR: &str = "ErrGetKeyPair";
+    /// The key pair of the authority can not sign.
+    pub const INVALID_KEY_PAIR: &str = "ErrInvalidKeyPair";
     /// The spec can not stand as it is.
     pub const INVALID_CONFIG: &str = "InvalidConfig";
     /// `spec.acme.server` is no address of a CA.
@@ -49,7 +57,17 @@ pub mod reason {
     pub const NOT_SUPPORTED: &str = "NotSupported";
 
     /// Those of an issuer that can not sign.
-    const WARNINGS: [&str; 7] = [VERIFY, REGISTER, UPDATE, INVALID_CONFIG, INVALID_URL, INVALID_SOLVER, NOT_SUPPORTED];
+    const WARNINGS: [&str; 9] = [
+        VERIFY,
+        REGISTER,
+        UPDATE,
+        GET_KEY_PAIR,
+        INVALID_KEY_PAIR,
+        INVALID_CONFIG,
+        INVALID_URL,
+        INVALID_SOLVER,
+        NOT_SUPPORTED,
+    ];
 
     /// The same word for an event. What an edge made up itself is a failure to register.
     pub(super) fn of_event(reason: &str) -> &'static str {
@@ -73,24 +91,26 @@ pub type IssuerPlan = Plan<Action, IssuerStatus>;
 
 /// Decides what an issuer needs now.
 pub fn decide(observed: &Observed, now: Timestamp) -> IssuerPlan {
-    match (types(&observed.spec).as_slice(), &observed.spec.acme) {
-        (["selfSigned"], _) => {
+    let spec = &observed.spec;
+    match (types(spec).as_slice(), &spec.acme, &spec.ca) {
+        (["selfSigned"], _, _) => {
             let message = "Each certificate is signed with its own key, which needs nothing else";
             write(observed, observed.status.acme.clone(), ready(reason::IS_READY, message), now)
         }
-        (["acme"], Some(acme)) => serve_acme(observed, acme, now),
-        ([], _) => {
-            let message = "The spec does not say how to sign; set one of spec.acme and spec.selfSigned";
+        (["acme"], Some(acme), _) => serve_acme(observed, acme, now),
+        (["ca"], _, Some(authority)) => ca::serve(observed, authority, now),
+        ([], _, _) => {
+            let message = "The spec does not say how to sign; set one of spec.acme, spec.ca and spec.selfSigned";
             not_ready(observed, reason::INVALID_CONFIG, message.to_owned(), now)
         }
-        ([other], _) => {
+        ([other], _, _) => {
             let message = format!(
-                "This version of Signet does not serve issuers of type {other}, only acme and selfSigned; \
+                "This version of Signet does not serve issuers of type {other}, only acme, ca and selfSigned; \
                  set one of those in place of spec.{other}"
             );
             not_ready(observed, reason::NOT_SUPPORTED, message, now)
         }
-        (several, _) => {
+        (several, _, _) => {
             let message = format!("An issuer is of one type, and this one has spec.{}", several.join(" and spec."));
             not_ready(observed, reason::INVALID_CONFIG, message, now)
         }

@@ -1,7 +1,9 @@
 //! What a decision about an Issuer or a ClusterIssuer is made from.
 
+use jiff::Timestamp;
 use signet_api::{IssuerSpec, IssuerStatus};
 
+use super::ca::BadKeyPair;
 use crate::failure::Failure;
 
 /// One Issuer or ClusterIssuer, and what this process knows of it.
@@ -20,6 +22,9 @@ pub struct Observed {
     pub solver_errors: Vec<String>,
     /// The account key; [`AccountKey::Missing`] for an issuer that is not of ACME.
     pub account_key: AccountKey,
+    /// Until when the key pair of the authority can sign, or why it can not;
+    /// [`BadKeyPair::NoSecret`] for an issuer that is not a CA.
+    pub key_pair: Result<Timestamp, BadKeyPair>,
     pub memory: Memory,
 }
 

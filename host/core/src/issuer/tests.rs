@@ -1,9 +1,11 @@
 //! Tables for each decision, and a small world in which an issuer registers, cut off after any
 //! step.
 
+mod ca;
+
 use std::time::Duration;
 
-use signet_api::issuer::{CaIssuer, SelfSignedIssuer, VaultIssuer, VenafiIssuer};
+use signet_api::issuer::{SelfSignedIssuer, VaultIssuer, VenafiIssuer};
 use signet_api::meta::has_condition;
 use signet_api::{SecretRef, Solver};
 
@@ -23,6 +25,7 @@ fn of(spec: IssuerSpec) -> Observed {
         status: IssuerStatus::default(),
         solver_errors: Vec::new(),
         account_key: AccountKey::Missing,
+        key_pair: Err(BadKeyPair::NoSecret),
         memory: Memory::default(),
     }
 }
@@ -197,13 +200,11 @@ fn an_empty_email_is_none() {
 fn each_type_is_served_or_says_why_not() {
     let both = IssuerSpec { self_signed: Some(SelfSignedIssuer::default()), ..fresh().spec };
     let self_signed = IssuerSpec { self_signed: Some(SelfSignedIssuer::default()), ..IssuerSpec::default() };
-    let ca = IssuerSpec { ca: Some(CaIssuer::default()), ..IssuerSpec::default() };
     let vault = IssuerSpec { vault: Some(VaultIssuer::default()), ..IssuerSpec::default() };
     let venafi = IssuerSpec { venafi: Some(VenafiIssuer::default()), ..IssuerSpec::default() };
     for (spec, is, reason, word) in [
         (self_signed, ConditionStatus::True, reason::IS_READY, "own key"),
-        (ca, ConditionStatus::False, reason::NOT_SUPPORTED, "spec.ca"),
-        (vault, ConditionStatus::False, reason::NOT_SUPPORTED, "spec.vault"),
+        (vault, ConditionStatus::False, reason::NOT_SUPPORTED, "only acme, ca and selfSigned"),
         (venafi, ConditionStatus::False, reason::NOT_SUPPORTED, "spec.venafi"),
         (IssuerSpec::default(), ConditionStatus::False, reason::INVALID_CONFIG, "spec.selfSigned"),
         (both, ConditionStatus::False, reason::INVALID_CONFIG, "spec.acme and spec.selfSigned"),

@@ -1,5 +1,5 @@
-//! CertificateRequest: from a request to a certificate, through an Order or by the request's own
-//! key.
+//! CertificateRequest: from a request to a certificate, through an Order, by the request's own key
+//! or by that of a CA.
 //!
 //! The order of the questions: is it over, is it ours, may it be signed at all, did somebody
 //! approve it, who signs, and how far are they. The approval and what became of the request are
@@ -26,6 +26,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use signet_api::certificaterequest::condition::{APPROVED, DENIED, READY};
 use signet_api::certificaterequest::reason;
+use signet_api::issuer::CaIssuer;
 use signet_api::meta::{condition, has_condition};
 use signet_api::{CertificateRequestStatus, ConditionStatus, OrderSpec, OrderStatus, State};
 
@@ -41,6 +42,8 @@ pub enum Action {
     CreateOrder { name: String, spec: Box<OrderSpec> },
     /// Signs the request with the key in the Secret, which must be the one that it was made with.
     SelfSign { key_secret: String },
+    /// Signs the request with the key pair in the Secret that `ca` names, in this namespace.
+    CaSign { namespace: String, ca: CaIssuer },
 }
 
 /// A plan for a CertificateRequest.
@@ -79,12 +82,22 @@ fn sign(observed: &Observed, now: Timestamp) -> RequestPlan {
             attempt(observed, Action::CreateOrder { name: name.clone(), spec: spec.clone() }, "OrderFailed", now)
         }
         Issuer::Acme { name, spec: _, order: Some(order) } => follow(observed, name, order, now),
-        Issuer::SelfSigned { key_secret } => match &observed.memory.signed {
-            Some(Signed { certificate, authority }) => {
-                status::issued(observed, certificate.clone(), authority.clone(), now)
-            }
-            None => attempt(observed, Action::SelfSign { key_secret: key_secret.clone() }, "SigningFailed", now),
-        },
+        Issuer::SelfSigned { key_secret } => {
+            sign_here(observed, Action::SelfSign { key_secret: key_secret.clone() }, now)
+        }
+        Issuer::Ca { namespace, ca } => {
+            sign_here(observed, Action::CaSign { namespace: namespace.clone(), ca: ca.clone() }, now)
+        }
+    }
+}
+
+/// Signs without asking anybody, or passes on what was signed.
+fn sign_here(observed: &Observed, action: Action, now: Timestamp) -> RequestPlan {
+    match &observed.memory.signed {
+        Some(Signed { certificate, authority }) => {
+            status::issued(observed, certificate.clone(), authority.clone(), now)
+        }
+        None => attempt(observed, action, "SigningFailed", now),
     }
 }
 

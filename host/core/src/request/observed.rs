@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
+use signet_api::issuer::CaIssuer;
 use signet_api::{CertificateRequestStatus, OrderSpec, OrderStatus};
 
 use crate::failure::Failure;
@@ -35,6 +36,8 @@ pub enum Issuer {
     Acme { name: String, spec: Box<OrderSpec>, order: Option<OrderStatus> },
     /// With the key that the request was signed with, which is in this Secret.
     SelfSigned { key_secret: String },
+    /// With the key pair in the Secret that `ca` names, in this namespace.
+    Ca { namespace: String, ca: CaIssuer },
 }
 
 /// Results of earlier actions, lost with the process.

@@ -30,6 +30,11 @@ fn self_signed() -> Issuer {
     Issuer::SelfSigned { key_secret: "web-key".into() }
 }
 
+fn ca() -> Issuer {
+    let ca = CaIssuer { secret_name: "root".into(), ..CaIssuer::default() };
+    Issuer::Ca { namespace: "signet".into(), ca }
+}
+
 fn acme(order: Option<OrderStatus>) -> Issuer {
     Issuer::Acme { name: "web-1-42".into(), spec: Box::default(), order }
 }
@@ -124,14 +129,20 @@ impl World {
             }
             Action::SelfSign { key_secret } => {
                 assert_eq!(key_secret, "web-key");
-                self.signatures += 1;
-                if self.dies() {
-                    return false;
-                }
-                self.request.memory.signed = Some(signed());
-                true
+                self.sign()
+            }
+            Action::CaSign { namespace, ca } => {
+                assert_eq!((namespace.as_str(), ca.secret_name.as_str()), ("signet", "root"));
+                self.sign()
             }
         }
+    }
+
+    fn sign(&mut self) -> bool {
+        self.signatures += 1;
+        let dies = self.dies();
+        self.request.memory.signed = (!dies).then(signed);
+        !dies
     }
 
     fn run(mut self) -> Self {
@@ -158,15 +169,17 @@ impl World {
 }
 
 #[test]
-fn a_self_signed_request_is_one_write() {
-    let world = World::new(fresh(self_signed()), Vec::new(), Vec::new()).run();
-    world.assert_issued();
-    assert_eq!((world.signatures, world.writes), (1, 1));
-    assert_eq!(world.request.status.ca, signed().authority);
-    for cut in 1..=2 {
-        let world = World::new(fresh(self_signed()), Vec::new(), vec![cut]).run();
+fn a_request_that_is_signed_here_is_one_write() {
+    for issuer in [self_signed(), ca()] {
+        let world = World::new(fresh(issuer.clone()), Vec::new(), Vec::new()).run();
         world.assert_issued();
-        assert_eq!(world.writes, 1);
+        assert_eq!((world.signatures, world.writes), (1, 1));
+        assert_eq!(world.request.status.ca, signed().authority);
+        for cut in 1..=2 {
+            let world = World::new(fresh(issuer.clone()), Vec::new(), vec![cut]).run();
+            world.assert_issued();
+            assert_eq!(world.writes, 1);
+        }
     }
 }
 
@@ -283,7 +296,7 @@ fn a_failure_that_may_pass_is_tried_again_in_its_time() {
 
 #[test]
 fn without_an_approver_of_its_own_signet_waits_for_one() {
-    for issuer in [self_signed(), acme(None), Issuer::Missing("gone".into())] {
+    for issuer in [self_signed(), ca(), acme(None), Issuer::Missing("gone".into())] {
         let mut one = Observed { auto_approve: false, ..fresh(issuer) };
         assert_eq!(decide(&one, at(0)), RequestPlan::wait(PROGRESS_GRACE));
         one.status = decide(&one, at(0) + PROGRESS_GRACE).status.unwrap();

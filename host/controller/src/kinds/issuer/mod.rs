@@ -1,4 +1,5 @@
-//! Issuer and ClusterIssuer: checks the solvers against the plugins, and sees to the account.
+//! Issuer and ClusterIssuer: checks the solvers against the plugins, sees to the account, and looks
+//! at the key pair of a CA.
 
 mod solvers;
 
@@ -16,6 +17,7 @@ use signet_core::failure::{Failure, Retry};
 use signet_core::issuer::{self, Action, IssuerPlan, Memory, Observed, Registered, decide};
 
 use crate::accounts::KeyState;
+use crate::authority;
 use crate::changes::{Kept, Surroundings};
 use crate::context::{Context, Memories};
 use crate::error::Error;
@@ -103,15 +105,21 @@ async fn observe<K: Stored>(
         KeyState::Invalid(why) => issuer::AccountKey::Invalid(why),
         KeyState::Present(key) => issuer::AccountKey::Present { hash: key.thumbprint().to_owned() },
     };
+    let secrets_in = any.secrets_in(&cx.settings);
+    let key_pair = match &any.spec().ca {
+        Some(ca) => authority::read(cx, &secrets_in, ca).await?.map(|authority| authority.not_after()),
+        None => Err(issuer::BadKeyPair::NoSecret),
+    };
     Ok(Observed {
         kind: any.kind(),
         name: any.name(),
-        secrets_in: any.secrets_in(&cx.settings),
+        secrets_in,
         generation: object.meta().generation.unwrap_or(0),
         spec: any.spec().clone(),
         status: any.status().cloned().unwrap_or_default(),
         solver_errors: any.acme().map(|acme| solvers::errors(&cx.registry, &acme.solvers)).unwrap_or_default(),
         account_key,
+        key_pair,
         memory,
     })
 }

@@ -1,33 +1,32 @@
 //! CertificateRequest: finds who signs, makes the Order or signs by itself.
 
+mod sign;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use k8s_openapi::ByteString;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use signet_api::issuer::AcmeIssuer;
 use signet_api::{CertificateRequest, CertificateRequestStatus, Order, labels};
-use signet_core::failure::{Failure, Retry};
 use signet_core::pki::Csr;
-use signet_core::request::{self, Action, Issuer, Memory, Observed, RequestPlan, Signed, decide};
-use signet_pki::{PrivateKey, Signing};
+use signet_core::request::{self, Action, Issuer, Memory, Observed, RequestPlan, decide};
 
+use crate::changes::{Kept, Surroundings};
 use crate::context::{Context, Memories};
 use crate::error::Error;
 use crate::issuers::AnyIssuer;
 use crate::key::Key;
 use crate::queue::Queue;
 use crate::reconcile::Kind;
-use crate::secrets::{self, TLS_KEY};
 use crate::stores::children;
 use crate::writer::{Contested, controlled_by};
 
 /// The edge of CertificateRequests.
 #[derive(Default)]
 pub(crate) struct Requests {
-    memories: Memories<Memory>,
+    memories: Memories<Kept<Memory>>,
 }
 
 #[async_trait]
@@ -48,6 +47,8 @@ impl Kind for Requests {
     }
 
     async fn observe(&self, cx: &Context, request: &Arc<CertificateRequest>) -> Result<Observed, Error> {
+        let surroundings = Surroundings::of(cx, &request.namespace().unwrap_or_default(), &request.spec.issuer_ref);
+        let recall = |kept: &mut Kept<Memory>| kept.recall(surroundings, |memory| [&mut memory.failure]);
         Ok(Observed {
             name: request.name_any(),
             created: request.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |time| time.0),
@@ -55,7 +56,7 @@ impl Kind for Requests {
             invalid: request::invalid(&request.spec).or_else(|| bad_signature(request)),
             auto_approve: cx.settings.auto_approve,
             issuer: issuer(cx, request),
-            memory: self.memories.get(&**request),
+            memory: self.memories.change(&**request, recall),
         })
     }
 
@@ -70,7 +71,7 @@ impl Kind for Requests {
         _: &Observed,
         action: Action,
     ) -> Result<(), Error> {
-        match action {
+        let signed = match action {
             Action::CreateOrder { name, spec } => {
                 let order = Order {
                     metadata: ObjectMeta {
@@ -84,17 +85,16 @@ impl Kind for Requests {
                     spec: *spec,
                     status: None,
                 };
-                cx.writer.create(&order).await
+                return cx.writer.create(&order).await;
             }
-            Action::SelfSign { key_secret } => {
-                let signed = self_sign(cx, request, &key_secret).await?;
-                self.memories.change(&**request, |memory| match signed {
-                    Ok(signed) => memory.signed = Some(signed),
-                    Err(failure) => memory.failure = Some(failure),
-                });
-                Ok(())
-            }
-        }
+            Action::SelfSign { key_secret } => sign::with_own_key(cx, request, &key_secret).await?,
+            Action::CaSign { namespace, ca } => sign::with_authority(cx, request, &namespace, &ca).await?,
+        };
+        self.memories.change(&**request, |kept| match signed {
+            Ok(signed) => kept.memory.signed = Some(signed),
+            Err(failure) => kept.memory.failure = Some(failure),
+        });
+        Ok(())
     }
 
     fn forget(&self, _: &Context, key: &Key) {
@@ -117,6 +117,9 @@ fn issuer(cx: &Context, request: &CertificateRequest) -> Issuer {
     }
     if let Some(acme) = issuer.acme() {
         return of_acme(cx, request, acme);
+    }
+    if let Some(ca) = &issuer.spec().ca {
+        return Issuer::Ca { namespace: issuer.secrets_in(&cx.settings), ca: ca.clone() };
     }
     match request.annotations().get(labels::PRIVATE_KEY_SECRET_NAME) {
         Some(secret) => Issuer::SelfSigned { key_secret: secret.clone() },
@@ -153,42 +156,4 @@ fn bad_signature(request: &CertificateRequest) -> Option<String> {
     let csr = Csr::parse(&request.spec.request.0).ok()?;
     let error = signet_pki::verify_request(&csr).err()?;
     Some(format!("spec.request: {error}"))
-}
-
-async fn self_sign(
-    cx: &Context,
-    request: &CertificateRequest,
-    key_secret: &str,
-) -> Result<Result<Signed, Failure>, Error> {
-    let place = Key::new(request.namespace().unwrap_or_default(), key_secret);
-    let secret = secrets::read(cx, &place).await?;
-    let Some(pem) = secret.as_deref().and_then(|secret| secrets::value(secret, TLS_KEY)) else {
-        let message = format!("Secret {place} does not exist or has no {TLS_KEY}, which must hold the request's key");
-        let retry = Retry::Later(std::time::Duration::from_secs(30));
-        return Ok(Err(failure("SecretNotFound", message, retry)));
-    };
-    let crl = AnyIssuer::find(&cx.stores, &place.namespace, &request.spec.issuer_ref).ok();
-    let crl = crl.and_then(|issuer| issuer.spec().self_signed.clone()).unwrap_or_default().crl_distribution_points;
-    let wanted = Signing {
-        not_before: Timestamp::now(),
-        duration: request.spec.duration.as_ref().map(signet_api::Duration::get),
-        is_ca: request.spec.is_ca,
-        usages: &request.spec.usages,
-        crl_distribution_points: &crl,
-        ocsp_servers: &[],
-        issuing_certificate_urls: &[],
-    };
-    let signed =
-        PrivateKey::from_pem(pem).and_then(|key| signet_pki::self_sign(&request.spec.request.0, &key, &wanted));
-    Ok(match signed {
-        Ok(pem) => {
-            let certificate = ByteString(pem.into_bytes());
-            Ok(Signed { authority: Some(certificate.clone()), certificate })
-        }
-        Err(error) => Err(failure("SigningFailed", format!("Secret {place}: {error}"), Retry::Never)),
-    })
-}
-
-fn failure(reason: &str, message: String, retry: Retry) -> Failure {
-    Failure { reason: reason.to_owned(), message, retry, at: Timestamp::now() }
 }
