@@ -1,5 +1,6 @@
 //! `signet`: the controller's binary.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -57,6 +58,8 @@ fn install_crypto_provider() {
 fn controller(flags: Flags) -> anyhow::Result<ExitCode> {
     let filter = EnvFilter::try_new(&flags.log_level)?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Colours are for people; whoever collects a pod's log searches it for `reason="…"`.
+    let lines = if std::io::stderr().is_terminal() { lines } else { lines.with_ansi(false) };
     match flags.log_format {
         LogFormat::Text => lines.init(),
         LogFormat::Json => lines.json().init(),
