@@ -1,6 +1,8 @@
 //! What the API server's audit log says about who asked for what.
 
 use std::fs;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -37,6 +39,10 @@ impl Entry {
     /// Whether the request was to change something.
     pub fn is_write(&self) -> bool {
         matches!(self.verb.as_str(), "create" | "update" | "patch" | "delete" | "deletecollection")
+    }
+
+    fn is_of_signet(&self) -> bool {
+        self.user.ends_with(":signet") && self.is_write()
     }
 }
 
@@ -87,8 +93,39 @@ impl Lab {
 
     /// What Signet changed so far, by its ServiceAccount.
     pub fn audit_of_signet(&self) -> Vec<Entry> {
-        let is_signet = |entry: &Entry| entry.user.ends_with(":signet");
-        self.audit().into_iter().filter(|entry| is_signet(entry) && entry.is_write()).collect()
+        self.audit().into_iter().filter(Entry::is_of_signet).collect()
+    }
+
+    /// What Signet changes from now on.
+    pub fn watch_audit_of_signet(&self) -> AuditOfSignet {
+        let path = self.site.log("audit");
+        let read = fs::metadata(&path).map_or(0, |metadata| metadata.len());
+        AuditOfSignet { path, read }
+    }
+}
+
+/// The end of the audit log as it grows, for those who must act on a write at once.
+#[derive(Debug)]
+pub struct AuditOfSignet {
+    path: PathBuf,
+    read: u64,
+}
+
+impl AuditOfSignet {
+    /// What Signet changed since the last call.
+    ///
+    /// # Errors
+    /// The log can not be read.
+    pub fn read_on(&mut self) -> std::io::Result<Vec<Entry>> {
+        let mut log = fs::File::open(&self.path)?;
+        log.seek(SeekFrom::Start(self.read))?;
+        let mut text = Vec::new();
+        log.read_to_end(&mut text)?;
+        // The last line may be half written.
+        text.truncate(text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
+        self.read += text.len() as u64;
+        let text = String::from_utf8_lossy(&text);
+        Ok(text.lines().filter_map(parse).filter(Entry::is_of_signet).collect())
     }
 }
 

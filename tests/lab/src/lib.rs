@@ -29,7 +29,7 @@ mod supervisor;
 mod tools;
 mod zones;
 
-pub use audit::Entry;
+pub use audit::{AuditOfSignet, Entry};
 pub use chart::Chart;
 pub use cloud::AccessKey;
 pub use config::{AcmeConfig, Config, Level};
