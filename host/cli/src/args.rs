@@ -36,6 +36,7 @@ pub(crate) enum Command {
         of: StatusOf,
     },
     /// Have certificates issued again now, whether or not they are due
+    #[command(override_usage = "kubectl signet renew [OPTIONS] <NAME>... | --all | --selector <LABELS>")]
     Renew(Renew),
     /// Print the version of this program
     Version,

@@ -16,7 +16,7 @@ use signet_api::{
     Certificate, CertificateRequest, Challenge, ClusterIssuer, Issuer, IssuerRef, IssuerSpec, IssuerStatus, Order,
     labels,
 };
-use signet_core::pki::Chain;
+use signet_core::pki::{Chain, Names};
 
 use crate::cluster::{Cluster, is_missing, sentence};
 use crate::gathered::{
@@ -145,10 +145,17 @@ fn secret_facts(secret: &Secret) -> SecretFacts {
 fn leaf(chain: Chain) -> Leaf {
     Leaf {
         subject: chain.leaf.subject.to_string(),
+        names: names(&chain.leaf.names),
         issuer: chain.leaf.issuer.to_string(),
         serial: chain.leaf.serial,
         not_after: chain.leaf.not_after,
     }
+}
+
+fn names(names: &Names) -> Vec<String> {
+    let Names { dns, ips, uris, emails, others: _ } = names;
+    let ips: Vec<_> = ips.iter().map(ToString::to_string).collect();
+    [dns, &ips, uris, emails].into_iter().flatten().cloned().collect()
 }
 
 fn owned<K: Resource, O: Resource>(all: Vec<K>, owner: &Seen<O>) -> Vec<K> {

@@ -91,6 +91,8 @@ pub(crate) struct SecretFacts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Leaf {
     pub(crate) subject: String,
+    /// Names and addresses that it is for.
+    pub(crate) names: Vec<String>,
     pub(crate) issuer: String,
     pub(crate) serial: String,
     pub(crate) not_after: Timestamp,

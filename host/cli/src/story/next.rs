@@ -46,7 +46,7 @@ pub(super) fn issuer_trouble(gathered: &Gathered) -> Option<String> {
             }
             let why = condition(conditions, READY).and_then(|ready| ready.message.clone());
             let why = why.unwrap_or("its Ready condition is not set yet".to_owned());
-            Some(format!("{issuer} can not sign: {}. Signet carries on by itself once it is Ready.", sentence(&why)))
+            Some(format!("{issuer} can not sign: {}. Issuance goes on once it is Ready.", sentence(&why)))
         }
         SeenIssuer::Ours(Seen::Hidden(_)) | SeenIssuer::Foreign => None,
     }

@@ -105,8 +105,9 @@ fn secret(page: &mut Page, gathered: &Gathered, now: Timestamp) {
             page.row("Type", type_);
             page.row_if("Lacks", Some(lacks.join(" and ")));
             match leaf {
-                Some(Ok(Leaf { subject, issuer, serial, not_after })) => {
+                Some(Ok(Leaf { subject, names, issuer, serial, not_after })) => {
                     page.row_if("Subject", Some(subject.clone()));
+                    page.row_if("Names", Some(names.join(", ")));
                     page.row_if("Signed by", Some(issuer.clone()));
                     page.row("Serial", serial);
                     page.row("Not after", &when::at(*not_after, now));
@@ -171,7 +172,16 @@ fn happenings(page: &mut Page, gathered: &Gathered, now: Timestamp) {
 fn happening(event: &Happening, now: Timestamp) -> [String; 5] {
     let Happening { at, severity, reason, object, message, count } = event;
     let again = if *count > 1 { format!(" (x{count})") } else { String::new() };
-    [when::relative(*at, now), severity.clone(), reason.clone(), object.clone(), format!("{message}{again}")]
+    [when::relative(*at, now), severity.clone(), reason.clone(), object.clone(), format!("{}{again}", cut(message))]
+}
+
+/// Enough to know an event by: what matters of it stands on the objects above as well.
+fn cut(message: &str) -> String {
+    const ROOM: usize = 100;
+    match message.char_indices().nth(ROOM) {
+        Some((end, _)) => format!("{}…", message[..end].trim_end()),
+        None => message.to_owned(),
+    }
 }
 
 /// What stands in place of what this person may not see.

@@ -109,6 +109,7 @@ fn ours(kind: &'static str, spec: signet_api::IssuerSpec, status: Option<signet_
 fn secret(value: &Value) -> SecretFacts {
     let leaf = Leaf {
         subject: "CN=web.example.com".into(),
+        names: vec!["web.example.com".into(), "*.web.example.com".into()],
         issuer: "CN=R11,O=Let's Encrypt,C=US".into(),
         serial: "04a1b2c3".into(),
         not_after: time("2027-03-16T08:00:00Z"),

@@ -58,7 +58,7 @@ at: 2027-01-15T07:58:30Z
 severity: Warning
 reason: PresentError
 object: Challenge web-1-1234567890-42
-message: 'the API of cumulus answers 503'
+message: 'cumulus: putting the TXT record of web.example.com: the API answers 503 Service Unavailable, and says that it will be back'
 count: 4
 ",
         ],
@@ -92,7 +92,7 @@ count: 4
 
             Events
               3 minutes ago   Normal   Issuing       Certificate web                Issuing a certificate: Secret web-tls does not exist yet
-              90 seconds ago  Warning  PresentError  Challenge web-1-1234567890-42  the API of cumulus answers 503 (x4)
+              90 seconds ago  Warning  PresentError  Challenge web-1-1234567890-42  cumulus: putting the TXT record of web.example.com: the API answers 503 Service Unavailable, and say… (x4)
 
             Next:         Signet looks again by itself; once the proof of *.web.example.com can be seen, it tells the CA to look, and the certificate follows. See for yourself with `dig +short TXT _acme-challenge.web.example.com`.
         "#]],

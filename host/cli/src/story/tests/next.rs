@@ -163,7 +163,7 @@ fn an_issuance_waits_for_its_issuer() {
     let broken = ISSUER.replace("'True'", "'False'").replace("The account is registered", "the CA does not answer.");
     check(
         &[&issuing(""), &broken],
-        "ClusterIssuer letsencrypt can not sign: the CA does not answer. Signet carries on",
+        "ClusterIssuer letsencrypt can not sign: the CA does not answer. Issuance goes on once it is Ready.",
     );
     check(&[&issuing("Issuer")], "Issuer letsencrypt does not exist: create it, or correct spec.issuerRef.");
     let foreign = issuing("PCA").replace("kind: 'PCA'", "kind: PCA, group: awspca.example.com");

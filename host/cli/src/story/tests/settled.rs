@@ -55,6 +55,7 @@ status: { state: valid }
             Secret        web-tls
               Type        kubernetes.io/tls
               Subject     CN=web.example.com
+              Names       web.example.com, *.web.example.com
               Signed by   CN=R11,O=Let's Encrypt,C=US
               Serial      04a1b2c3
               Not after   2027-03-16T08:00:00Z (in 60 days)
