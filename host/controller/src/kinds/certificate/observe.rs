@@ -28,7 +28,7 @@ pub(super) async fn observe(cx: &Context, certificate: &Arc<Certificate>) -> Res
     let revision = status.revision.unwrap_or(0);
     let secret = secrets::read(cx, &beside(certificate, &spec.secret_name)).await?;
     let requests = children(&cx.stores.requests, &**certificate);
-    let current = requests.iter().find(|request| revision > 0 && revision_of(request) == Some(revision));
+    let current = current_request(certificate, &requests);
     let request = match requests.iter().find(|request| revision_of(request) == Some(revision + 1)) {
         Some(request) => Some(observe_request(cx, certificate, request).await?),
         None => None,
@@ -50,6 +50,15 @@ pub(super) async fn observe(cx: &Context, certificate: &Arc<Certificate>) -> Res
         spec,
         status,
     })
+}
+
+/// The request by which the current revision was issued.
+pub(super) fn current_request<'a>(
+    certificate: &Certificate,
+    requests: &'a [Arc<CertificateRequest>],
+) -> Option<&'a Arc<CertificateRequest>> {
+    let revision = certificate.status.as_ref().and_then(|status| status.revision).filter(|revision| *revision > 0)?;
+    requests.iter().find(|request| revision_of(request) == Some(revision))
 }
 
 fn revision_of(request: &CertificateRequest) -> Option<i64> {

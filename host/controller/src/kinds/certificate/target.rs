@@ -16,10 +16,12 @@ use signet_core::pki::{self, Chain};
 use signet_pki::PrivateKey;
 
 use super::beside;
+use super::observe::current_request;
 use crate::context::Context;
 use crate::error::Error;
 use crate::issuers::AnyIssuer;
 use crate::secrets::{self, CA_CRT, TLS_CRT, TLS_KEY};
+use crate::stores::children;
 use crate::writer::controlled_by;
 
 /// The name under which the fields of target Secrets are managed.
@@ -67,14 +69,14 @@ pub(super) async fn repair(cx: &Context, certificate: &Certificate, observed: &O
     let Some(secret) = secrets::read(cx, &beside(certificate, &certificate.spec.secret_name)).await? else {
         return Ok(());
     };
-    let parts = parts(&secret).map_err(|why| not_made(certificate, why))?;
+    let parts = parts(cx, certificate, &secret).map_err(|why| not_made(certificate, why))?;
     apply(cx, certificate, observed, &parts).await
 }
 
 /// Whether the Secret lacks what the spec asks for beside key and certificate, or still has what
 /// it once asked for.
 pub(super) fn is_drifted(cx: &Context, certificate: &Certificate, secret: &Secret) -> bool {
-    let Ok(parts) = parts(secret) else { return false };
+    let Ok(parts) = parts(cx, certificate, secret) else { return false };
     let Ok(wanted) = content(certificate, &issuer_kind(cx, certificate), &parts) else { return false };
     let managed = Managed::of(secret);
     let data = secret.data.clone().unwrap_or_default();
@@ -88,10 +90,24 @@ pub(super) fn is_drifted(cx: &Context, certificate: &Certificate, secret: &Secre
     lacks || stale || owned != cx.settings.certificate_owner_ref
 }
 
-fn parts(secret: &Secret) -> Result<Parts<'_>, String> {
+/// What the Secret holds. Its authority may have been damaged like anything that is derived, so the
+/// request by which the certificate was issued is asked first.
+fn parts<'a>(cx: &Context, certificate: &Certificate, secret: &'a Secret) -> Result<Parts<'a>, String> {
     let of = |key| secrets::value(secret, key).ok_or_else(|| format!("it has no {key}"));
     let chain = Chain::parse(of(TLS_CRT)?).map_err(|error| error.to_string())?;
-    Ok(Parts { key: of(TLS_KEY)?, chain, authority: secrets::value(secret, CA_CRT).map(<[u8]>::to_vec) })
+    let authority = match issued_authority(cx, certificate, &chain) {
+        Some(issued) => issued,
+        None => secrets::value(secret, CA_CRT).map(<[u8]>::to_vec),
+    };
+    Ok(Parts { key: of(TLS_KEY)?, chain, authority })
+}
+
+/// The authority that the request of the current revision was told, if that request issued `chain`.
+fn issued_authority(cx: &Context, certificate: &Certificate, chain: &Chain) -> Option<Option<Vec<u8>>> {
+    let requests = children(&cx.stores.requests, certificate);
+    let issued = current_request(certificate, &requests)?.status.clone()?;
+    let leaf = Chain::parse(&issued.certificate?.0).ok()?.leaf;
+    (leaf == chain.leaf).then(|| issued.ca.map(|authority| authority.0))
 }
 
 fn not_made(certificate: &Certificate, why: String) -> Error {
