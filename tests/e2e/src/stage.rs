@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::events::v1::Event;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
@@ -187,6 +188,17 @@ impl<'a> Stage<'a> {
             words.iter().all(|word| text.contains(word)).then_some(text)
         })
         .await
+    }
+
+    /// Waits until an event in the namespace tells of something in these words.
+    ///
+    /// # Errors
+    /// The bound is reached.
+    pub async fn told(&self, words: &str) -> Result<()> {
+        let what = format!("an event in {} says {words:?}", self.namespace);
+        let events = || self.list::<Event>();
+        let has_words = |event: &Event| event.note.as_ref().is_some_and(|note| note.contains(words));
+        self.eventually(&what, async || Ok(events().await?.iter().any(has_words).then_some(()))).await
     }
 
     /// Watches the objects of a kind in the namespace from now on.

@@ -4,6 +4,7 @@
 
 mod dns01;
 mod guide;
+mod http01;
 mod issuer_ref;
 mod marks;
 mod self_signed;

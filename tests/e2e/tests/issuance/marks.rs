@@ -35,8 +35,8 @@ async fn a_request_and_its_key() -> Result<()> {
     let certificate = stage.api::<Certificate>().get("web").await?;
     ensure!(request.name_any() == "web-1" && is_controlled(&request, &certificate), "{:?}", request.metadata);
     ensure!(request.labels().get("team").map(String::as_str) == Some("shop"), "{:?}", request.metadata);
-    let next = certificate.status.and_then(|status| status.next_private_key_secret_name);
-    let next = next.context("the Certificate names the Secret of the next key")?;
+    let next = |certificate: &Certificate| certificate.status.as_ref()?.next_private_key_secret_name.clone();
+    let next = stage.until("web", "names the Secret of the next key", next).await?;
     for (name, value) in [
         (labels::CERTIFICATE_NAME, "web"),
         (labels::CERTIFICATE_REVISION, "1"),
