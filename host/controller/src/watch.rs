@@ -16,6 +16,7 @@ use crate::error::sentence;
 use crate::issuers::AnyIssuer;
 use crate::key::Key;
 use crate::stores::{Stored, names_secret, owner_key, uses_secret};
+use crate::writer::is_code;
 
 /// How many objects a page of the first listing has.
 const PAGE: u32 = 500;
@@ -66,6 +67,7 @@ async fn take_in<K: Stored>(
 ) {
     let cache = K::cache(&cx.stores);
     pin_mut!(events);
+    let mut told = false;
     while let Some(event) = events.next().await {
         match event {
             Ok(Event::Init) => cache.begin_listing(),
@@ -83,11 +85,23 @@ async fn take_in<K: Stored>(
                 cache.remove(&object);
                 wake(cx, &object);
             }
-            Err(error) => {
-                tracing::warn!(kind = %K::kind(&()), error = sentence(&error), "the watch broke and starts again");
-            }
+            Err(error) => told = tell::<K>(&error, told),
         }
     }
+}
+
+/// Says why a watch broke; that a kind is missing, which does not mend itself, only once. Returns
+/// whether that was said.
+fn tell<K: Stored>(error: &watcher::Error, told: bool) -> bool {
+    let kind = K::kind(&());
+    let missing = matches!(error, watcher::Error::InitialListFailed(error) if is_code(error, 404));
+    if missing && !told {
+        let to_do = "apply the CRDs: signet crds | kubectl apply --server-side -f -";
+        tracing::error!(%kind, to_do, "the API server does not know this kind; waiting until it does");
+    } else if !missing {
+        tracing::warn!(%kind, error = sentence(error), "the watch broke and starts again");
+    }
+    missing
 }
 
 fn certificate(cx: &Context, certificate: &Certificate) {
