@@ -65,6 +65,8 @@ pub async fn run_command(engine: &Engine, wasm: &[u8], args: &[String], host: Te
     let log = CallLog::new("test".to_owned(), "test".to_owned(), engine.limits, bucket, backend.clone());
     let mut wasi = WasiCtxBuilder::new();
     wasi.inherit_stdout().inherit_stderr().arg("test").args(args).allow_tcp(false).allow_udp(false);
+    // A test that fails aborts the program, and what the harness had captured of it would be lost.
+    wasi.env("RUST_TEST_NOCAPTURE", "1");
     let state = plugin::new_state(engine, scope, backend, log, Refusals::default(), wasi.build());
     let mut store = state::store(engine, state);
     let component = engine.compile(wasm, &source::digest(wasm)).map_err(RunError::Engine)?;
