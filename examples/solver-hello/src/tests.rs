@@ -1,14 +1,19 @@
 //! Runs inside Signet's engine, against the API that `api.py` serves.
 
-use signet_solver::{Error, Secret};
+use signet_solver::Error;
 
 use super::*;
 
-const ENDPOINT: &str = "http://127.0.0.1:8079";
+fn secret(key: &str) -> SecretRef {
+    SecretRef { name: "hello".to_owned(), key: key.to_owned() }
+}
+
+fn endpoint() -> String {
+    secret("endpoint").read().unwrap().text().unwrap().to_owned()
+}
 
 fn config(key: &str) -> Config {
-    let token_secret_ref = SecretRef { name: "hello".to_owned(), key: key.to_owned() };
-    Config { endpoint: ENDPOINT.to_owned(), token_secret_ref }
+    Config { endpoint: endpoint(), token_secret_ref: secret(key) }
 }
 
 fn challenge(value: &str) -> Challenge {
@@ -22,8 +27,8 @@ fn challenge(value: &str) -> Challenge {
 }
 
 fn values() -> Vec<String> {
-    let token = Secret::from("let-me-in".to_owned());
-    http::get(format!("{ENDPOINT}/records")).bearer(&token).send().unwrap().json().unwrap()
+    let token = secret("token").read().unwrap();
+    http::get(format!("{}/records", endpoint())).bearer(&token).send().unwrap().json().unwrap()
 }
 
 #[test]
