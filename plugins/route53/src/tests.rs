@@ -1,4 +1,4 @@
-//! Runs inside the host's engine against moto, an imitation of AWS.
+//! Runs inside the host's engine against moto, an imitation of AWS, which `tests/e2e/tests/guests.rs` starts.
 //!
 //! `SIGNET_TEST_HOST` says where moto is, in the Secret `moto`, and holds the keys of the guide:
 //! `{"secrets": {"moto": {"endpoint": "http://127.0.0.1:5000"}, "route53-secret":
