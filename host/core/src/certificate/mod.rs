@@ -3,7 +3,8 @@
 //! The chain of [`violations`] answers "why"; this module answers "what next". Each step leaves
 //! its mark in the API server before the one that relies on it: the next key in a Secret of its
 //! own, the request that names that Secret, the target Secret, and at last the status. Cut off
-//! after any of them, the next decision finds the marks and carries on.
+//! after any of them, the next decision finds the marks and carries on. That an issuance is under way
+//! is no mark but news, which is written once it is older than [`PROGRESS_GRACE`].
 //!
 //! Making keys, signing requests and reading PEM belong to the edge; this module sees facts.
 
@@ -22,6 +23,8 @@ use jiff::Timestamp;
 use signet_api::certificate::RotationPolicy;
 use signet_api::{CertificateStatus, ConditionStatus};
 
+use crate::challenge::PROGRESS_GRACE;
+use crate::failure::remaining;
 use crate::plan::{Event, Plan, Severity};
 
 /// How long a Certificate waits before it looks again whether another one still owns its Secret.
@@ -103,9 +106,13 @@ fn issue(observed: &Observed, violation: Option<&Violation>, now: Timestamp) -> 
         return begin(observed, violation, replace, now);
     }
     match &request.outcome {
+        Outcome::New(made) => match remaining(*made, PROGRESS_GRACE, now) {
+            Some(grace) => CertificatePlan::wait(grace),
+            None => status::issuing(observed, violation, &request.key_secret, now),
+        },
         Outcome::Pending => status::issuing(observed, violation, &request.key_secret, now),
         Outcome::Failed(failure) if observed.is_accounted(failure) => begin(observed, violation, replace, now),
-        Outcome::Failed(failure) => fail(observed, failure, now),
+        Outcome::Failed(failure) => fail(observed, violation, failure, now),
         Outcome::Issued(pair) if !pair.key_matches || pair.not_after <= now => begin(observed, violation, replace, now),
         Outcome::Issued(pair) => complete(observed, request, pair, now),
     }
@@ -138,7 +145,8 @@ fn begin(
         revision,
         key_secret: secret.clone(),
     });
-    CertificatePlan { actions, ..status::issuing(observed, violation, &secret, now) }
+    let events = if observed.is_issuing() { Vec::new() } else { vec![status::begun(violation)] };
+    CertificatePlan { actions, events, ..CertificatePlan::rest() }
 }
 
 /// `rotationPolicy: Never` forbids the new key that the changed spec asks for.
@@ -161,9 +169,9 @@ fn complete(observed: &Observed, request: &Request, pair: &Pair, now: Timestamp)
 }
 
 /// The issuer said no: count it, say why, and say when the next attempt is.
-fn fail(observed: &Observed, failure: &Failure, now: Timestamp) -> CertificatePlan {
+fn fail(observed: &Observed, violation: Option<&Violation>, failure: &Failure, now: Timestamp) -> CertificatePlan {
     let attempts = observed.status().failed_issuance_attempts.unwrap_or(0) + 1;
-    let plan = status::failed(observed, failure, attempts, now);
+    let plan = status::failed(observed, violation, failure, attempts, now);
     CertificatePlan { requeue: Some(backoff_after(attempts)), ..plan }
 }
 

@@ -90,6 +90,9 @@ pub struct Request {
 /// How far a request has come.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
+    /// Made at this time, and nobody has said anything of it yet.
+    New(Timestamp),
+    /// Somebody says that it waits.
     Pending,
     Failed(Failure),
     Issued(Pair),

@@ -38,28 +38,34 @@ pub(super) fn issuing(
     now: Timestamp,
 ) -> CertificatePlan {
     let mut status = observed.status.clone();
-    let asked = Violation { reason: "ManuallyTriggered", message: "issuance was asked for".to_owned() };
-    let why = violation.unwrap_or(&asked);
-    let first = !observed.is_issuing();
-    if first {
-        set(
-            &mut status,
-            observed,
-            Condition::new(ISSUING, ConditionStatus::True, why.reason, why.message.as_str()),
-            now,
-        );
+    if !observed.is_issuing() {
+        let why = why(violation);
+        let issuing = Condition::new(ISSUING, ConditionStatus::True, why.reason, why.message.as_str());
+        set(&mut status, observed, issuing, now);
     }
     status.next_private_key_secret_name = Some(key_secret.to_owned());
+    set_broken(&mut status, observed, violation, now);
+    plan(observed, status)
+}
+
+/// What is told when an issuance begins.
+pub(super) fn begun(violation: Option<&Violation>) -> Event {
+    let message = format!("Issuing a certificate: {}", why(violation).message);
+    Event { severity: Severity::Normal, reason: "Issuing", message }
+}
+
+/// What an issuance is for: the rule that is broken, else somebody's wish.
+fn why(violation: Option<&Violation>) -> Violation {
+    let asked = || Violation { reason: "ManuallyTriggered", message: "issuance was asked for".to_owned() };
+    violation.cloned().unwrap_or_else(asked)
+}
+
+/// Says which rule is broken, unless the certificate is good until it is renewed.
+fn set_broken(status: &mut CertificateStatus, observed: &Observed, violation: Option<&Violation>, now: Timestamp) {
     if let Some(broken) = violation.filter(|violation| violation.reason != "Renewing") {
         let ready = Condition::new(READY, ConditionStatus::False, broken.reason, broken.message.as_str());
-        set(&mut status, observed, ready, now);
+        set(status, observed, ready, now);
     }
-    let event = Event {
-        severity: Severity::Normal,
-        reason: "Issuing",
-        message: format!("Issuing a certificate: {}", why.message),
-    };
-    CertificatePlan { events: if first { vec![event] } else { Vec::new() }, ..plan(observed, status) }
 }
 
 fn settle(status: &mut CertificateStatus, observed: &Observed, pair: &Pair, now: Timestamp) {
@@ -113,8 +119,15 @@ pub(super) fn ready(observed: &Observed, now: Timestamp) -> CertificatePlan {
 }
 
 /// An issuance that the issuer refused.
-pub(super) fn failed(observed: &Observed, failure: &Failure, attempts: i64, now: Timestamp) -> CertificatePlan {
+pub(super) fn failed(
+    observed: &Observed,
+    violation: Option<&Violation>,
+    failure: &Failure,
+    attempts: i64,
+    now: Timestamp,
+) -> CertificatePlan {
     let mut status = observed.status.clone();
+    set_broken(&mut status, observed, violation, now);
     status.failed_issuance_attempts = Some(attempts);
     status.last_failure_time = Some(Time(whole_seconds(failure.at)));
     status.next_private_key_secret_name = None;

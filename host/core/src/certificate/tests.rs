@@ -65,6 +65,14 @@ fn ready() -> Observed {
     world.observed
 }
 
+/// The same with a request under way that is this far.
+fn waiting(mut observed: Observed, outcome: Outcome) -> Observed {
+    let key_secret = observed.next_key_secret();
+    observed.next_keys = vec![NextKey { secret: key_secret.clone(), usable: true }];
+    observed.request = Some(Request { name: "web-2".into(), key_secret, mismatches: Vec::new(), outcome });
+    observed
+}
+
 /// What the API server would hold; `signs` is what the issuer answers.
 struct World {
     observed: Observed,
@@ -137,19 +145,19 @@ impl World {
 }
 
 #[test]
-fn a_wish_becomes_ready_in_six_writes() {
+fn a_wish_becomes_ready_in_five_writes() {
     let mut world = World { observed: wish(), writes: 0 };
     world.run(NOW, usize::MAX);
     assert!(has_condition(&world.observed.status.conditions, READY, ConditionStatus::True));
     assert_eq!(world.observed.status.revision, Some(1));
     assert!(world.observed.next_keys.is_empty());
-    // Key, request, status; Secret, status; key away.
-    assert_eq!(world.writes, 6);
+    // Key, request; Secret, status; key away.
+    assert_eq!(world.writes, 5);
 }
 
 #[test]
 fn an_issuance_cut_off_after_any_write_ends_ready_with_nothing_left_over() {
-    for limit in 0..6 {
+    for limit in 0..5 {
         let mut world = World { observed: wish(), writes: 0 };
         world.run(NOW, limit);
         world.writes = 0;
@@ -195,7 +203,9 @@ fn the_first_broken_rule_is_the_reason() {
         broken(&mut observed);
         let violation = first_violation(&observed, at(NOW)).unwrap();
         assert_eq!(violation.reason, *reason);
-        let status = decide(&observed, at(NOW)).status.unwrap();
+        let begun = decide(&observed, at(NOW));
+        assert_eq!((begun.status, begun.events.len()), (None, 1));
+        let status = decide(&waiting(observed, Outcome::Pending), at(NOW)).status.unwrap();
         assert!(has_condition(&status.conditions, ISSUING, ConditionStatus::True), "{reason}");
         // Only a certificate that is merely due stays Ready while it is renewed.
         assert_eq!(has_condition(&status.conditions, READY, ConditionStatus::True), *reason == "Renewing");
@@ -215,9 +225,27 @@ fn fields_are_named_by_their_path() {
     assert!(changed.message.starts_with("spec.commonName, spec.dnsNames changed"), "{}", changed.message);
 }
 
+#[test]
+fn an_issuance_is_told_of_when_it_takes_long() {
+    let mut observed = waiting(wish(), Outcome::New(at(NOW)));
+    assert_eq!(decide(&observed, at(NOW)), CertificatePlan::wait(PROGRESS_GRACE));
+    assert_eq!(decide(&observed, at(NOW + 1)), CertificatePlan::wait(PROGRESS_GRACE - Duration::from_secs(1)));
+    let late = decide(&observed, at(NOW) + PROGRESS_GRACE);
+    assert_eq!((late.actions.len(), late.events.len()), (0, 0), "the event came with the request");
+    let status = late.status.unwrap();
+    assert!(has_condition(&status.conditions, ISSUING, ConditionStatus::True));
+    assert!(has_condition(&status.conditions, READY, ConditionStatus::False));
+    assert_eq!(status.next_private_key_secret_name, Some(observed.next_key_secret()));
+    // Somebody who says that the request waits is not waited for.
+    observed = waiting(observed, Outcome::Pending);
+    assert_eq!(decide(&observed, at(NOW)).status.map(|now| now.conditions.len()), Some(2));
+    observed.status = status;
+    assert_eq!(decide(&observed, at(NOW + 9)), CertificatePlan::rest());
+}
+
 fn failing() -> World {
     let mut world = World { observed: wish(), writes: 0 };
-    world.run(NOW, 3);
+    world.run(NOW, 2);
     let failure = Failure { at: at(NOW), reason: "Failed".into(), message: "the CA refused example.com".into() };
     world.observed.request.as_mut().unwrap().outcome = Outcome::Failed(failure);
     world.run(NOW, world.writes + 1);
@@ -228,6 +256,7 @@ fn failing() -> World {
 fn a_failure_is_counted_once_and_backs_off() {
     let mut world = failing();
     assert_eq!(world.observed.status.failed_issuance_attempts, Some(1));
+    assert!(has_condition(&world.observed.status.conditions, READY, ConditionStatus::False));
     let plan = decide(&world.observed, at(NOW + 60));
     assert_eq!(plan.requeue, Some(Duration::from_secs(3540)));
     assert!(plan.actions.is_empty());

@@ -199,7 +199,9 @@ fn outcome(spec: &CertificateSpec, request: &CertificateRequest, key: Option<&Ke
     if has_condition(&status.conditions, of_request::DENIED, ConditionStatus::True) {
         return failed(reason::DENIED, said(of_request::DENIED));
     }
-    let Some(ready) = condition(&status.conditions, of_request::READY) else { return Outcome::Pending };
+    let Some(ready) = condition(&status.conditions, of_request::READY) else {
+        return Outcome::New(request.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |time| time.0));
+    };
     match (&status.certificate, ready.is_true(), ready.reason.as_deref()) {
         (Some(certificate), true, _) => match Chain::parse(&certificate.0) {
             Ok(chain) => Outcome::Issued(pair(spec, &chain, key)),
