@@ -1,0 +1,65 @@
+//! `signet-bench`: measures Signet in a lab, prints a table, and writes `target/bench.json`. Ends with
+//! 1 when a figure breaks its bound.
+//!
+//! The plugin engine is measured in this process, all else from outside: the API server's audit log
+//! says what Signet wrote, Pebble's log what it asked the CA, and a watch when a Certificate is Ready.
+//! `signet` is the program beside this one, or `$SIGNET_BIN`; only a release build is worth a look.
+
+mod figures;
+mod plugin;
+mod site;
+mod speed;
+mod writes;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use signet_lab::{AcmeConfig, Config, Lab};
+
+use figures::Figures;
+use site::{Site, Way};
+
+/// How long the controller is left alone before its memory is looked at.
+const SETTLING: Duration = Duration::from_secs(10);
+/// How long it is watched for writes once nothing is left to do.
+const CONVERGED: Duration = Duration::from_secs(60);
+
+#[tokio::main]
+async fn main() -> Result<ExitCode> {
+    let mut figures = Figures::default();
+    plugin::measure(&mut figures).await.context("could not measure the plugin engine")?;
+    // One request to the CA is one that was needed: nonces are refused by chance.
+    let acme = AcmeConfig { refused_nonces: 0, ..AcmeConfig::default() };
+    let lab = Lab::start(Config { acme, ..Config::default() }).await?;
+    in_lab(&lab, &mut figures).await?;
+    lab.down().await?;
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench.json");
+    figures.write(&file)?;
+    println!("\n{figures}\n{}", file.canonicalize()?.display());
+    Ok(if figures.keep_their_bounds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn in_lab(lab: &Lab, figures: &mut Figures) -> Result<()> {
+    memory(lab, figures).await?;
+    let http01 = Site::build(lab, Way::Http01).await?;
+    let dns01 = Site::build(lab, Way::Dns01).await?;
+    writes::measure(&http01, &dns01, figures).await.context("could not count writes")?;
+    speed::measure(&http01, &dns01, figures).await.context("could not measure times")?;
+    writes::converged(lab, CONVERGED, figures).await.context("could not watch the converged controller")
+}
+
+/// What the process holds while there is nothing to do: after it compiled its plugins, and after it
+/// found them compiled.
+async fn memory(lab: &Lab, figures: &mut Figures) -> Result<()> {
+    for name in ["rss_idle_mib", "rss_idle_restarted_mib"] {
+        println!("{name}: waiting {SETTLING:?}");
+        tokio::time::sleep(SETTLING).await;
+        let mib = lab.controller().resident_kib().await? as f64 / 1024.0;
+        figures.add(name, mib, "MiB");
+        lab.controller().restart().await?;
+        lab.controller().wait_ready().await?;
+    }
+    Ok(())
+}
