@@ -1,5 +1,6 @@
 //! What a Secret of a Certificate holds, judged by the TLS library and not by Signet's own reading.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -47,7 +48,7 @@ impl KeyPair {
     }
 
     /// Checks as a client does who trusts `root_pem` and nobody else: the chain, the lifetime, and
-    /// that the certificate is for exactly these DNS names.
+    /// that the certificate is for exactly these DNS names, in whatever case.
     ///
     /// # Errors
     /// A client would not go on.
@@ -63,12 +64,8 @@ impl KeyPair {
             let verified = verifier.verify_server_cert(leaf, rest, &server, &[], UnixTime::now());
             verified.with_context(|| format!("a client does not take the certificate for {name}"))?;
         }
-        let sorted = |mut names: Vec<String>| {
-            names.sort();
-            names
-        };
-        let (held, wanted) = (self.leaf.names.dns.clone(), names.iter().map(ToString::to_string).collect());
-        let (held, wanted) = (sorted(held), sorted(wanted));
+        let held: BTreeSet<_> = self.leaf.names.dns.iter().map(|name| name.to_ascii_lowercase()).collect();
+        let wanted: BTreeSet<_> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
         ensure!(held == wanted, "the certificate is for {held:?}, not for {wanted:?}");
         Ok(())
     }

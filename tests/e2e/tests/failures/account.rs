@@ -95,6 +95,12 @@ async fn a_ca_with_a_certificate_of_its_own() -> Result<()> {
         let dns_name = format!("{name}.{}", stage.domain);
         stage.issue(name, json!({ "dnsNames": [dns_name], "issuerRef": { "name": name } })).await?;
     }
+    // With the same key at another CA, it is another account.
+    let elsewhere = json!({ "server": stage.lab.directory_url(), "skipTLSVerify": null });
+    stage.patch::<Issuer>("trusting", json!({ "spec": { "acme": elsewhere } })).await?;
+    stage.issuer_ready("trusting").await?;
+    stage.issue("moved", json!({ "dnsNames": [stage.domain], "issuerRef": { "name": "trusting" } })).await?;
+    stage.key_pair("moved-tls").await?.verify(&stage.lab.pebble_root_pem().await?, &[&stage.domain])?;
     Ok(())
 }
 

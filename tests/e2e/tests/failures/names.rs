@@ -6,6 +6,8 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 use signet_api::{Certificate, CertificateRequest, Challenge, Order, State};
 use signet_e2e::Stage;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 fn ingress() -> Value {
     json!({ "http01": { "ingress": { "ingressClassName": "nginx" } } })
@@ -68,6 +70,49 @@ async fn a_name_that_leads_elsewhere() -> Result<()> {
     stage.lab.set_servfail(&stage.domain, false).await?;
     stage.lab.clear_a(&stage.domain).await?;
     stage.ready("web").await.map(drop)
+}
+
+/// Something else answers at the name's address, in two ways.
+#[tokio::test]
+async fn a_name_that_another_server_has() -> Result<()> {
+    let stage = Stage::shared("another").await?;
+    stage.issuer("issuer", ingress()).await?;
+    let (missing, page) = (format!("a.{}", stage.domain), format!("b.{}", stage.domain));
+    let address = Other::start(vec![(missing.clone(), "404 Not Found"), (page.clone(), "200 OK")]).await?;
+    for (name, words) in [(&missing, "answered 404 Not Found"), (&page, "another server has the name")] {
+        stage.lab.add_a(name, &address).await?;
+        let certificate = &name[..1];
+        stage.certificate(certificate, json!({ "dnsNames": [name] })).await?;
+        let of_it = |challenge: &Challenge| challenge.spec.dns_name == *name;
+        let found = async || Ok(stage.list::<Challenge>().await?.into_iter().find(of_it));
+        let challenge = stage.eventually("the Challenge is there", found).await?.name_any();
+        let tried = format!("GET http://{name}/.well-known/acme-challenge/");
+        stage.says::<Challenge>(&challenge, &[&tried, words, "Signet looks again"]).await?;
+    }
+    Ok(())
+}
+
+/// A web server at a loopback address of its own, on port 80, which answers each host with a status.
+struct Other;
+
+impl Other {
+    async fn start(hosts: Vec<(String, &'static str)>) -> Result<String> {
+        let [_, _, high, low] = std::process::id().to_be_bytes();
+        let address = format!("127.254.{high}.{low}");
+        let listener = TcpListener::bind((address.as_str(), 80)).await?;
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = vec![0; 4096];
+                let read = stream.read(&mut request).await.unwrap_or(0);
+                let request = String::from_utf8_lossy(&request[..read]).to_lowercase();
+                let status =
+                    hosts.iter().find(|(host, _)| request.contains(host)).map_or("500 Odd", |(_, status)| status);
+                let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 4\r\nConnection: close\r\n\r\npage");
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        Ok(address)
+    }
 }
 
 /// A common name that could be a name becomes one; what can not is refused before any order.

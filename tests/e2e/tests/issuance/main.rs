@@ -3,6 +3,7 @@
 //! of its own.
 
 mod dns01;
+mod edges;
 mod guide;
 mod http01;
 mod issuer_ref;

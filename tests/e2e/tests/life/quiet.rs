@@ -98,6 +98,8 @@ async fn a_converged_cluster_is_left_alone() -> Result<()> {
     lab.controller().restart().await?;
     lab.controller().wait_ready().await?;
     quiet(&stage).await?;
+    // The new process was not asleep.
+    stage.issue("after", of("self", &stage.domain)).await?;
     let writes = lab.audit_of_signet();
     let met: Vec<_> = writes.into_iter().filter(|entry| entry.code == 409 && entry.resource != "leases").collect();
     ensure!(met.is_empty(), "writes met each other:\n{}", shown(&met));
