@@ -4,5 +4,6 @@ mod account;
 mod changes;
 mod drift;
 mod flags;
+mod meddling;
 mod quiet;
 mod renewal;

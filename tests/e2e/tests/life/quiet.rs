@@ -63,8 +63,8 @@ async fn one_name_by_http01_takes_twenty_writes() -> Result<()> {
 }
 
 #[tokio::test]
-async fn one_name_by_dns01_takes_sixteen_writes() -> Result<()> {
-    within_budget("budget", None, 16, 4).await
+async fn one_name_by_dns01_takes_fourteen_writes() -> Result<()> {
+    within_budget("budget", None, 14, 4).await
 }
 
 /// In a lab of its own: every object is in a state to stay in, and a process that has just started
