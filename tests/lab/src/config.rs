@@ -53,7 +53,7 @@ pub struct AcmeConfig {
     pub external_account_keys: BTreeMap<String, String>,
     /// How many seconds the CA asks to wait between polls of an authorization or order.
     pub retry_after_seconds: u32,
-    /// Validity of certificates of the default profile.
+    /// Validity of certificates of the profile `default`. Pebble takes any profile for an order that names none.
     pub validity_seconds: u64,
     /// How many chains the CA offers beside the default one.
     pub alternate_chains: u8,
