@@ -1,6 +1,7 @@
 //! The controller is killed after each write of an issuance, the API server in the middle of one,
 //! and whoever comes next carries on: one certificate, whose key is its own, and nothing left over.
 
+mod ingress;
 mod issuance;
 mod replica;
 
@@ -9,22 +10,24 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use signet_lab::{AcmeConfig, Config, Ending, Lab};
 
+use ingress::Ingress;
 use issuance::{Issuance, Way, make_issuer};
 
 /// A lab whose CA refuses no nonce, so that one order is one request.
-async fn start(ways: &[Way]) -> Result<Lab> {
+async fn start(ways: &[Way]) -> Result<(Lab, Ingress)> {
     let acme = AcmeConfig { refused_nonces: 0, ..AcmeConfig::default() };
-    let lab = Lab::start(Config { acme, ..Config::default() }).await?;
+    let lab = Lab::start(Config { acme, ..Config::bare() }).await?;
+    let ingress = Ingress::before_signet(&lab).await?;
     for way in ways {
         make_issuer(&lab, *way).await?;
     }
-    Ok(lab)
+    Ok((lab, ingress))
 }
 
 /// Issues a certificate for each number of writes that an issuance takes, and kills the controller
 /// once that many are done.
 async fn dies_after_each_write(way: Way) -> Result<()> {
-    let lab = start(&[way]).await?;
+    let (lab, _ingress) = start(&[way]).await?;
     for number in 1.. {
         let mut issuance = Issuance::begin(&lab, way).await?;
         if !issuance.reaches(number).await? {
@@ -57,7 +60,7 @@ async fn self_signed_survives_a_death_after_each_write() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_issuance_survives_many_deaths() -> Result<()> {
-    let lab = start(&[Way::Http01]).await?;
+    let (lab, _ingress) = start(&[Way::Http01]).await?;
     let mut issuance = Issuance::begin(&lab, Way::Http01).await?;
     let mut deaths = 0;
     // A solver that is cut off begins again, and the Ingress takes three writes: give it more each time.
@@ -71,7 +74,7 @@ async fn an_issuance_survives_many_deaths() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_issuance_survives_a_restart_of_the_api_server() -> Result<()> {
-    let lab = start(&[Way::Http01, Way::Dns01, Way::SelfSigned]).await?;
+    let (lab, _ingress) = start(&[Way::Http01, Way::Dns01, Way::SelfSigned]).await?;
     let process = lab.controller().pid().await?;
     let cases =
         [(Way::Http01, 3), (Way::Http01, 7), (Way::Http01, 14), (Way::Dns01, 4), (Way::Dns01, 8), (Way::SelfSigned, 2)];
@@ -89,7 +92,7 @@ async fn an_issuance_survives_a_restart_of_the_api_server() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_that_stops_hands_over_at_once() -> Result<()> {
-    let lab = start(&[Way::Dns01, Way::SelfSigned]).await?;
+    let (lab, _ingress) = start(&[Way::Dns01, Way::SelfSigned]).await?;
     lab.run_component(replica::second(&lab).await?).await?;
     replica::waits_for_the_lease(&lab, replica::COMPONENT).await?;
 
