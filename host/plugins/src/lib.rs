@@ -8,7 +8,6 @@
 //! This crate knows no provider by name and no Kubernetes client: reading objects is the
 //! controller's work, behind [`Backend`].
 
-mod authority;
 mod backend;
 pub mod bench;
 mod bindings;
@@ -22,15 +21,11 @@ mod error;
 mod grants;
 mod imports;
 mod linker;
-mod manifest;
-mod pattern;
 mod plugin;
 mod redact;
 mod registry;
 mod runner;
 mod scope;
-mod section;
-mod source;
 mod state;
 
 pub use backend::{Backend, BackendError, Endpoint, LogLevel, RecordType};
@@ -38,9 +33,12 @@ pub use call::{Call, Challenge};
 pub use egress::{Egress, EgressConfig, EgressError};
 pub use engine::{Engine, EngineConfig, EngineError, Limits};
 pub use error::{Blame, CallError, GuestError, HostError, Retry, Stop};
-pub use grants::{Grants, KindGrant, OperatorGrants, Verb, decide};
-pub use manifest::{ChallengeKind, Manifest, ManifestError};
+pub use grants::{Grants, decide};
 pub use plugin::{ConfigError, MAX_RECEIPT, Plugin};
 pub use registry::{LoadError, Loaded, Origin, Registry, RegistryConfig, State};
 pub use runner::{RunError, TestHost, run_command};
-pub use source::{DIGEST, GRANTS, LABEL, PluginSource, SourceError, from_config_map};
+pub use signet_package::{
+    ChallengeKind, DIGEST, GRANTS, KindGrant, LABEL, Manifest, ManifestError, OperatorGrants, PluginSource,
+    SourceError, Verb, from_config_map,
+};
+use signet_package::{authority, manifest, pattern, source};

@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use signet_package::OperatorGrants;
 use tokio::sync::watch;
 
 use crate::engine::{Engine, EngineError};
-use crate::grants::{self, OperatorGrants};
+use crate::grants;
 use crate::linker::{self, LinkError};
 use crate::manifest::{ChallengeKind, Manifest, ManifestError};
 use crate::pattern::PatternError;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use signet_package::OperatorGrants;
 use wasmtime_wasi::p2::bindings::Command;
 use wasmtime_wasi::{I32Exit, WasiCtxBuilder};
 
@@ -15,7 +16,7 @@ use crate::backend::{Backend, BackendError, Endpoint, LogLevel, RecordType};
 use crate::bucket::Bucket;
 use crate::call::Challenge;
 use crate::engine::{Engine, EngineError};
-use crate::grants::{self, OperatorGrants};
+use crate::grants;
 use crate::imports::log::CallLog;
 use crate::manifest::Manifest;
 use crate::pattern::PatternError;

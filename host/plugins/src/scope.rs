@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
+use signet_package::{KindGrant, Verb};
 
 use crate::call::Challenge;
-use crate::grants::{Grants, HostScope, KindGrant, Verb};
+use crate::grants::{Grants, HostScope};
 use crate::pattern;
 
 /// What one call may touch.

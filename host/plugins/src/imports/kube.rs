@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use serde_json::Value;
+use signet_package::Verb;
 use wasmtime::component::{HasData, Linker};
 
 use crate::backend::Backend;
 use crate::bindings::types::Error;
-use crate::grants::Verb;
 use crate::redact::Redactor;
 use crate::scope::Scope;
 use crate::state::{Refusals, State};

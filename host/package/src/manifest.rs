@@ -10,10 +10,10 @@ use crate::grants::KindGrant;
 use crate::section::{self, SectionError};
 
 /// The contracts that this host speaks.
-pub(crate) const SUPPORTED_WIT: &[&str] = &["signet:solver@0.1.0"];
+pub const SUPPORTED_WIT: &[&str] = &["signet:solver@0.1.0"];
 
 /// The name of the custom section.
-pub(crate) const SECTION: &str = "signet-solver-manifest";
+pub const SECTION: &str = "signet-solver-manifest";
 
 /// A type of ACME challenge, in the words of RFC 8555, section 9.7.8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -39,7 +39,7 @@ enum Host {
 
 /// What a request's target is compared with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Pattern {
+pub struct Pattern {
     https: bool,
     host: Host,
     port: u16,
@@ -70,7 +70,7 @@ impl Pattern {
         Ok(Pattern { https, host, port: target.port })
     }
 
-    pub(crate) fn matches(&self, target: &Target) -> bool {
+    pub fn matches(&self, target: &Target) -> bool {
         let host = match &self.host {
             Host::Exactly(host) => *host == target.host,
             Host::Below(suffix) => target.ip().is_none() && target.host.ends_with(suffix.as_str()),
@@ -87,7 +87,7 @@ impl From<Target> for Pattern {
 
 /// A pattern as written, maybe with a config field in braces.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Template {
+pub struct Template {
     text: String,
     kind: Kind,
 }
@@ -104,7 +104,7 @@ enum Kind {
 }
 
 impl Template {
-    pub(crate) fn parse(text: &str) -> Result<Template, PatternError> {
+    pub fn parse(text: &str) -> Result<Template, PatternError> {
         let kind = match text.split_once('{') {
             None => Kind::Fixed(Pattern::parse(text)?),
             Some((before, rest)) => {
@@ -120,12 +120,12 @@ impl Template {
         Ok(Template { text: text.to_owned(), kind })
     }
 
-    pub(crate) fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         &self.text
     }
 
     /// The patterns that this means for one config: none when the config lacks the field.
-    pub(crate) fn resolve(&self, config: &Value) -> Vec<Pattern> {
+    pub fn resolve(&self, config: &Value) -> Vec<Pattern> {
         match &self.kind {
             Kind::Fixed(pattern) => vec![pattern.clone()],
             Kind::Field { before, path, after } => values(config, path)
@@ -157,7 +157,7 @@ fn fill(before: &str, value: &str, after: &str) -> Option<Target> {
 }
 
 /// The strings at a path of fields: one, or those of an array.
-pub(crate) fn values<'a>(config: &'a Value, path: &str) -> Vec<&'a str> {
+pub fn values<'a>(config: &'a Value, path: &str) -> Vec<&'a str> {
     match path.split('.').try_fold(config, |value, field| value.get(field)) {
         Some(Value::String(value)) => vec![value],
         Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
@@ -166,7 +166,7 @@ pub(crate) fn values<'a>(config: &'a Value, path: &str) -> Vec<&'a str> {
 }
 
 /// Whether `scheme`, `host` and `port` are well formed in text that a person gave.
-pub(crate) fn check_all(patterns: &[String]) -> Result<Vec<Template>, PatternError> {
+pub fn check_all(patterns: &[String]) -> Result<Vec<Template>, PatternError> {
     patterns.iter().map(|pattern| Template::parse(pattern)).collect()
 }
 

@@ -8,11 +8,11 @@ use std::net::{IpAddr, Ipv6Addr};
 
 /// Where a request goes: the form that is compared, resolved and connected to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Target {
-    pub(crate) https: bool,
+pub struct Target {
+    pub https: bool,
     /// Lower case, without brackets and without a trailing dot.
-    pub(crate) host: String,
-    pub(crate) port: u16,
+    pub host: String,
+    pub port: u16,
 }
 
 /// Why an authority is refused.
@@ -34,7 +34,7 @@ pub enum AuthorityError {
 
 impl Target {
     /// Reads `scheme` and `authority` (`host[:port]`).
-    pub(crate) fn parse(scheme: &str, authority: &str) -> Result<Target, AuthorityError> {
+    pub fn parse(scheme: &str, authority: &str) -> Result<Target, AuthorityError> {
         let https = match scheme {
             "https" => true,
             "http" => false,
@@ -53,23 +53,23 @@ impl Target {
     }
 
     /// Reads `scheme://host[:port]`, whatever path follows.
-    pub(crate) fn parse_url(url: &str) -> Result<Target, AuthorityError> {
+    pub fn parse_url(url: &str) -> Result<Target, AuthorityError> {
         let (scheme, rest) = url.split_once("://").ok_or(AuthorityError::Scheme)?;
         let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
         Target::parse(&scheme.to_ascii_lowercase(), authority)
     }
 
-    pub(crate) fn scheme(&self) -> &'static str {
+    pub fn scheme(&self) -> &'static str {
         if self.https { "https" } else { "http" }
     }
 
     /// The address, when the host is one.
-    pub(crate) fn ip(&self) -> Option<IpAddr> {
+    pub fn ip(&self) -> Option<IpAddr> {
         self.host.parse().ok()
     }
 
     /// `host:port`, with brackets around an IPv6 address.
-    pub(crate) fn authority(&self) -> String {
+    pub fn authority(&self) -> String {
         match self.ip() {
             Some(IpAddr::V6(ip)) => format!("[{ip}]:{}", self.port),
             _ => format!("{}:{}", self.host, self.port),
@@ -87,7 +87,7 @@ impl fmt::Display for Target {
 }
 
 /// Splits `host[:port]`; an IPv6 address stands in brackets, which are taken off.
-pub(crate) fn split_port(authority: &str) -> Result<(&str, Option<&str>), AuthorityError> {
+fn split_port(authority: &str) -> Result<(&str, Option<&str>), AuthorityError> {
     if let Some(rest) = authority.strip_prefix('[') {
         let (host, after) = rest.split_once(']').ok_or(AuthorityError::Host)?;
         host.parse::<Ipv6Addr>().map_err(|_| AuthorityError::Host)?;
@@ -102,7 +102,7 @@ pub(crate) fn split_port(authority: &str) -> Result<(&str, Option<&str>), Author
     }
 }
 
-pub(crate) fn parse_port(port: &str) -> Result<u16, AuthorityError> {
+fn parse_port(port: &str) -> Result<u16, AuthorityError> {
     if port.is_empty() || !port.bytes().all(|b| b.is_ascii_digit()) {
         return Err(AuthorityError::Port);
     }
@@ -114,7 +114,7 @@ pub(crate) fn parse_port(port: &str) -> Result<u16, AuthorityError> {
 
 /// Lower case, without the dot at the end; refuses what is not a name and not an address. A name
 /// whose last label is numeric is refused: resolvers read `0x7f.1` and `2130706433` as addresses.
-pub(crate) fn canonical_host(host: &str) -> Result<String, AuthorityError> {
+fn canonical_host(host: &str) -> Result<String, AuthorityError> {
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(ip.to_string());
     }

@@ -130,7 +130,7 @@ fn check_digest(name: &str, expected: Option<&String>, found: &str) -> Result<()
 }
 
 /// SHA-256 in lower-case hexadecimal.
-pub(crate) fn digest(bytes: &[u8]) -> String {
+pub fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
