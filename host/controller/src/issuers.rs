@@ -136,7 +136,7 @@ mod tests {
     fn secrets_are_found_wherever_an_issuer_names_them() {
         let acme = json!({ "server": "https://ca.test", "privateKeySecretRef": { "name": "account" },
             "externalAccountBinding": { "keyID": "id", "keySecretRef": { "name": "eab" } },
-            "solvers": [{ "dns01": { "cloudflare": { "apiTokenSecretRef": { "name": "token", "key": "secretName" } } } }] });
+            "solvers": [{ "dns01": { "nimbus": { "apiTokenSecretRef": { "name": "token", "key": "secretName" } } } }] });
         for (spec, names) in [
             (json!({ "acme": acme }), vec!["account", "eab", "token"]),
             (json!({ "ca": { "secretName": "root" } }), vec!["root"]),
