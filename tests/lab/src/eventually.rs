@@ -25,13 +25,16 @@ impl Lab {
         mut condition: impl AsyncFnMut() -> Result<Option<T>>,
     ) -> Result<T> {
         let deadline = Instant::now() + bound;
+        let mut last = String::new();
         loop {
-            let last = match tokio::time::timeout_at(deadline, condition()).await {
+            match tokio::time::timeout_at(deadline, condition()).await {
                 Ok(Ok(Some(value))) => return Ok(value),
-                Ok(Ok(None)) => String::new(),
-                Ok(Err(error)) => format!(" (last: {error:#})"),
-                Err(_) => " (the last try did not end)".to_owned(),
-            };
+                Ok(Ok(None)) => last.clear(),
+                Ok(Err(error)) => last = format!(" (last: {error:#})"),
+                // Time ran out in the middle: what the try before said tells more.
+                Err(_) if last.is_empty() => " (the last try did not end)".clone_into(&mut last),
+                Err(_) => {}
+            }
             if Instant::now() >= deadline {
                 bail!("not within {bound:?}: {what}{last}\n{}", self.dump().await);
             }
