@@ -38,6 +38,8 @@ use crate::{plugins, reconcile, watch};
 /// How long work under way may take once the process is told to stop: less than the grace period
 /// of a pod.
 const GRACE: Duration = Duration::from_secs(25);
+/// How long answers under way may take after that.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// How many objects of one kind are looked at at the same time, Challenges apart.
 const AT_ONCE: usize = 64;
 
@@ -49,25 +51,9 @@ pub async fn run(flags: Flags) -> Result<()> {
     let ready = Arc::new(AtomicBool::new(false));
     let stop = CancellationToken::new();
 
-    let bind = async |what: &str, address, router| {
-        Server::bind(address, router).await.with_context(|| format!("could not listen on {address} for {what}"))
-    };
-    let mut servers = JoinSet::new();
-    servers.spawn(
-        bind("HTTP-01 (--http01-listen-address)", flags.http01_listen_address, serve::responder(stores.clone()))
-            .await?
-            .run(stop.clone()),
-    );
-    servers.spawn(
-        bind("health (--healthz-listen-address)", flags.healthz_listen_address, serve::health(ready.clone()))
-            .await?
-            .run(stop.clone()),
-    );
-    servers.spawn(
-        bind("metrics (--metrics-listen-address)", flags.metrics_listen_address, serve::metrics(metrics.clone()))
-            .await?
-            .run(stop.clone()),
-    );
+    // They answer to the very end: the CA may be looking while work under way is finished.
+    let serving = CancellationToken::new();
+    let servers = serve(&flags, &stores, &metrics, &ready, &serving).await?;
 
     let registry = Arc::new(registry(&flags).await?);
     let identity = std::env::var("POD_NAME").unwrap_or_else(|_| format!("signet-{}", std::process::id()));
@@ -121,7 +107,31 @@ pub async fn run(flags: Flags) -> Result<()> {
     if let (Some(leadership), Ok(())) = (&leadership, &outcome) {
         leadership.release().await;
     }
+    serving.cancel();
+    // Whoever still holds a connection open is not waited for.
+    let _ = tokio::time::timeout(LAST_ANSWERS, servers.join_all()).await;
     outcome
+}
+
+/// Opens every port, so that one that is taken is found out at the start.
+async fn serve(
+    flags: &Flags,
+    stores: &Arc<Stores>,
+    metrics: &Arc<Metrics>,
+    ready: &Arc<AtomicBool>,
+    serving: &CancellationToken,
+) -> Result<JoinSet<std::io::Result<()>>> {
+    let mut servers = JoinSet::new();
+    for (what, address, router) in [
+        ("HTTP-01 (--http01-listen-address)", flags.http01_listen_address, serve::responder(stores.clone())),
+        ("health (--healthz-listen-address)", flags.healthz_listen_address, serve::health(ready.clone())),
+        ("metrics (--metrics-listen-address)", flags.metrics_listen_address, serve::metrics(metrics.clone())),
+    ] {
+        let server = Server::bind(address, router).await;
+        let server = server.with_context(|| format!("could not listen on {address} for {what}"))?;
+        servers.spawn(server.run(serving.clone()));
+    }
+    Ok(servers)
 }
 
 /// The workers of every kind.

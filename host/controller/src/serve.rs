@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -17,6 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
 use crate::stores::{Stores, answers};
+
+/// How long a request for a token waits for the Challenges to be listed: less than a CA waits.
+const LISTING: Duration = Duration::from_secs(5);
 
 /// A bound socket and what it serves.
 pub(crate) struct Server {
@@ -44,6 +48,8 @@ pub(crate) fn responder(stores: Arc<Stores>) -> Router {
 }
 
 async fn answer(State(stores): State<Arc<Stores>>, Path(token): Path<String>, headers: HeaderMap) -> impl IntoResponse {
+    // A process that has just started knows no token yet; the CA would take a 404 for the answer.
+    let _ = tokio::time::timeout(LISTING, stores.challenges.wait_synced()).await;
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let host = host_name(host);
     let challenges = stores.challenges.group(&answers(&token));
