@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-/// See how certificates stand, and have them renewed
+/// See how certificates stand, have them renewed, and put solvers into the cluster
 #[derive(Debug, Parser)]
 #[command(name = "kubectl-signet", bin_name = "kubectl signet", version)]
 pub(crate) struct Arguments {
@@ -38,6 +38,11 @@ pub(crate) enum Command {
     /// Have certificates issued again now, whether or not they are due
     #[command(override_usage = "kubectl signet renew [OPTIONS] <NAME>... | --all | --selector <LABELS>")]
     Renew(Renew),
+    /// Put solvers into the cluster, list them, take them out
+    Plugin {
+        #[command(subcommand)]
+        command: Plugin,
+    },
     /// Print the version of this program
     Version,
 }
@@ -50,6 +55,44 @@ pub(crate) enum StatusOf {
         /// Name of the Certificate
         name: String,
     },
+}
+
+/// In Signet's own namespace, which is found when it is not named.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Plugin {
+    /// Install a plugin from a file, or replace it; no restart is needed
+    Install(Install),
+    /// List the plugins that were installed
+    List,
+    /// Remove a plugin
+    #[command(visible_aliases = ["uninstall", "delete"])]
+    Remove {
+        /// Name of the plugin
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Install {
+    /// A solver, as a WebAssembly component
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Name to list and remove it by; that of its manifest, which Issuers call it by, when it is left out
+    #[arg(long, value_name = "NAME", value_parser = label)]
+    pub(crate) name: Option<String>,
+    /// A file with what it may do, of what it asks for: hosts, kubernetes, networks
+    #[arg(long, value_name = "FILE")]
+    pub(crate) grants: Option<PathBuf>,
+}
+
+/// What can be a label's value and the end of a ConfigMap's name.
+fn label(text: &str) -> Result<String, String> {
+    let good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    let ends = |c: char| c.is_ascii_alphanumeric();
+    if text.len() <= 63 && text.chars().all(good) && text.starts_with(ends) && text.ends_with(ends) {
+        return Ok(text.to_owned());
+    }
+    Err("letters, digits, - and . only, at most 63, with a letter or a digit at both ends".to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -91,6 +134,22 @@ mod tests {
             ("renew web --all", false),
             ("renew web -A", false),
             ("renew --all -l app=web", false),
+        ] {
+            let words = ["kubectl-signet"].into_iter().chain(line.split(' '));
+            assert_eq!(Arguments::try_parse_from(words).is_ok(), good, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_plugin_is_named_so_that_kubernetes_takes_it() {
+        for (line, good) in [
+            ("plugin install a.wasm", true),
+            ("plugin install a.wasm --name azure-2 -n signet --grants g.yaml", true),
+            ("plugin install a.wasm --name -a", false),
+            ("plugin install a.wasm --name a_b", false),
+            ("plugin install", false),
+            ("plugin list", true),
+            ("plugin remove", false),
         ] {
             let words = ["kubectl-signet"].into_iter().chain(line.split(' '));
             assert_eq!(Arguments::try_parse_from(words).is_ok(), good, "{line}");

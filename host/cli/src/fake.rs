@@ -1,5 +1,5 @@
 //! An API server in memory, as far as the tests of this crate need one: reads, lists, and merge
-//! patches of the status that must name the resourceVersion.
+//! patches of the status that must name the resourceVersion, applies, and deletions.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -74,7 +74,12 @@ impl Fake {
         }
         match *method {
             Method::GET => state.get(path),
+            Method::PATCH if query.contains("fieldManager") && !path.ends_with("/status") => state.apply(path, body),
             Method::PATCH => state.patch(path, body),
+            Method::DELETE => match state.objects.remove(path) {
+                Some(object) => (200, object),
+                None => failure(404, "not found", "NotFound", "it"),
+            },
             _ => failure(405, "not made for this", "MethodNotAllowed", ""),
         }
     }
@@ -101,6 +106,12 @@ impl State {
         };
         let items: Vec<_> = self.objects.iter().filter(|(key, _)| within(key)).map(|(_, object)| object).collect();
         (200, json!({ "apiVersion": "v1", "kind": "List", "metadata": {}, "items": items }))
+    }
+
+    fn apply(&mut self, path: &str, body: &[u8]) -> (u16, Value) {
+        let object: Value = serde_json::from_slice(body).unwrap();
+        self.objects.insert(path.to_owned(), object.clone());
+        (200, object)
     }
 
     fn patch(&mut self, path: &str, body: &[u8]) -> (u16, Value) {
@@ -134,6 +145,8 @@ const KINDS: &[(&str, &str)] = &[
     ("Order", "orders"),
     ("Challenge", "challenges"),
     ("Secret", "secrets"),
+    ("ConfigMap", "configmaps"),
+    ("Deployment", "deployments"),
     ("Event", "events"),
 ];
 

@@ -2,7 +2,7 @@
 //!
 //! [`args`] reads the command line, [`cluster`] connects. `status` has [`gather`] read what there
 //! is into a [`gathered::Gathered`], of which [`story`], a pure function, makes the text. [`renew`]
-//! is the only part that writes.
+//! and [`plugin`] are the only parts that write.
 
 mod args;
 mod cluster;
@@ -10,6 +10,7 @@ mod cluster;
 mod fake;
 mod gather;
 mod gathered;
+mod plugin;
 mod renew;
 mod story;
 
@@ -44,6 +45,11 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
             let cluster = Cluster::connect(&connection).await?;
             let gathered = gather::gather(&cluster, &name).await?;
             print!("{}", story::story(&gathered, Timestamp::now()));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Plugin { command } => {
+            let cluster = Cluster::connect(&connection).await?;
+            print!("{}", plugin::run(&cluster, connection.namespace.as_deref(), &command).await?);
             Ok(ExitCode::SUCCESS)
         }
         Command::Renew(wanted) => {

@@ -136,6 +136,30 @@ async fn helm_installs_and_uninstalls_a_plugin() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_installs_lists_and_removes_a_plugin() -> Result<()> {
+    let (lab, _hello) = (Lab::shared().await, hello_is_mine().await);
+    let (file, grants) = (lab.site().path("hello.wasm"), lab.site().path("hello.grants.yaml"));
+    std::fs::write(&file, hello()?.wasm)?;
+    std::fs::write(&grants, "networks: [127.0.0.0/8]\n")?;
+    let provider = Provider::of(lab).await?;
+    let stage = stage_without_plugin(lab, &provider, "commandline").await?;
+    let signet = async |line: &str| lab.kubectl(["signet", "plugin"].into_iter().chain(line.split(' '))).await;
+
+    // It finds Signet's namespace by itself.
+    let said = signet(&format!("install {} --grants {}", file.display(), grants.display())).await?;
+    ensure!(said.contains(&format!("installed as ConfigMap {NAMESPACE}/signet-plugin-hello")), "{said}");
+    stage.issuer_ready("issuer").await?;
+    ensure!(issue(&stage, &provider, "site").await? == "/records");
+    let said = signet("list").await?;
+    ensure!(said.lines().any(|line| line.starts_with("hello ") && line.contains("dns-01")), "{said}");
+
+    let said = signet("remove hello").await?;
+    ensure!(said.contains("Plugin hello is removed"), "{said}");
+    stage.says::<Issuer>("issuer", &["Ready=False", UNKNOWN]).await?;
+    Ok(())
+}
+
 /// The Challenge for a name, once `check` gives a value.
 async fn challenge<T>(stage: &Stage<'_>, domain: &str, check: impl Fn(&Challenge) -> Option<T>) -> Result<T> {
     stage
