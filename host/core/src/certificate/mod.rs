@@ -108,9 +108,9 @@ fn issue(observed: &Observed, violation: Option<&Violation>, now: Timestamp) -> 
     match &request.outcome {
         Outcome::New(made) => match remaining(*made, PROGRESS_GRACE, now) {
             Some(grace) => CertificatePlan::wait(grace),
-            None => status::issuing(observed, violation, &request.key_secret, now),
+            None => status::issuing(observed, violation, request, None, now),
         },
-        Outcome::Pending => status::issuing(observed, violation, &request.key_secret, now),
+        Outcome::Pending(what) => status::issuing(observed, violation, request, what.as_deref(), now),
         Outcome::Failed(failure) if observed.is_accounted(failure) => begin(observed, violation, replace, now),
         Outcome::Failed(failure) => fail(observed, violation, failure, now),
         Outcome::Issued(pair) if !pair.key_matches || pair.not_after <= now => begin(observed, violation, replace, now),

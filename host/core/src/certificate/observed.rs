@@ -92,8 +92,8 @@ pub struct Request {
 pub enum Outcome {
     /// Made at this time, and nobody has said anything of it yet.
     New(Timestamp),
-    /// Somebody says that it waits.
-    Pending,
+    /// Somebody says that it waits, and for what.
+    Pending(Option<String>),
     Failed(Failure),
     Issued(Pair),
 }

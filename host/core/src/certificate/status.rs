@@ -10,7 +10,7 @@ use signet_api::certificate::condition::{ISSUING, READY};
 use signet_api::meta::{remove_condition, set_condition, whole_seconds};
 use signet_api::{CertificateStatus, Condition, ConditionStatus};
 
-use super::observed::{Failure, Observed, Pair, SecretData};
+use super::observed::{Failure, Observed, Pair, Request, SecretData};
 use super::violations::Violation;
 use super::{CertificatePlan, backoff_after};
 use crate::plan::{Event, Severity};
@@ -30,21 +30,29 @@ pub(super) fn not_ready(observed: &Observed, reason: &str, message: &str, now: T
     plan(observed, status)
 }
 
-/// An issuance under way. A certificate that is still good while it is renewed stays Ready.
+/// An issuance under way, and what it waits for. A certificate that is still good while it is
+/// renewed stays Ready.
 pub(super) fn issuing(
     observed: &Observed,
     violation: Option<&Violation>,
-    key_secret: &str,
+    request: &Request,
+    waits_for: Option<&str>,
     now: Timestamp,
 ) -> CertificatePlan {
     let mut status = observed.status.clone();
-    if !observed.is_issuing() {
+    let told = |why: &Violation| match waits_for {
+        Some(what) => format!("{}. CertificateRequest {}: {what}", why.message, request.name),
+        None => why.message.clone(),
+    };
+    // What somebody else said when they asked for it stays, while there is nothing to add.
+    if !observed.is_issuing() || waits_for.is_some() {
         let why = why(violation);
-        let issuing = Condition::new(ISSUING, ConditionStatus::True, why.reason, why.message.as_str());
-        set(&mut status, observed, issuing, now);
+        let begun_for = observed.condition(ISSUING).filter(|issuing| issuing.is_true());
+        let reason = begun_for.and_then(|issuing| issuing.reason.clone()).unwrap_or_else(|| why.reason.to_owned());
+        set(&mut status, observed, Condition::new(ISSUING, ConditionStatus::True, reason, told(&why)), now);
     }
-    status.next_private_key_secret_name = Some(key_secret.to_owned());
-    set_broken(&mut status, observed, violation, now);
+    status.next_private_key_secret_name = Some(request.key_secret.clone());
+    set_broken(&mut status, observed, violation, told, now);
     plan(observed, status)
 }
 
@@ -61,9 +69,15 @@ fn why(violation: Option<&Violation>) -> Violation {
 }
 
 /// Says which rule is broken, unless the certificate is good until it is renewed.
-fn set_broken(status: &mut CertificateStatus, observed: &Observed, violation: Option<&Violation>, now: Timestamp) {
+fn set_broken(
+    status: &mut CertificateStatus,
+    observed: &Observed,
+    violation: Option<&Violation>,
+    told: impl Fn(&Violation) -> String,
+    now: Timestamp,
+) {
     if let Some(broken) = violation.filter(|violation| violation.reason != "Renewing") {
-        let ready = Condition::new(READY, ConditionStatus::False, broken.reason, broken.message.as_str());
+        let ready = Condition::new(READY, ConditionStatus::False, broken.reason, told(broken));
         set(status, observed, ready, now);
     }
 }
@@ -127,7 +141,7 @@ pub(super) fn failed(
     now: Timestamp,
 ) -> CertificatePlan {
     let mut status = observed.status.clone();
-    set_broken(&mut status, observed, violation, now);
+    set_broken(&mut status, observed, violation, |broken| broken.message.clone(), now);
     status.failed_issuance_attempts = Some(attempts);
     status.last_failure_time = Some(Time(whole_seconds(failure.at)));
     status.next_private_key_secret_name = None;

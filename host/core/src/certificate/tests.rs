@@ -205,7 +205,7 @@ fn the_first_broken_rule_is_the_reason() {
         assert_eq!(violation.reason, *reason);
         let begun = decide(&observed, at(NOW));
         assert_eq!((begun.status, begun.events.len()), (None, 1));
-        let status = decide(&waiting(observed, Outcome::Pending), at(NOW)).status.unwrap();
+        let status = decide(&waiting(observed, Outcome::Pending(None)), at(NOW)).status.unwrap();
         assert!(has_condition(&status.conditions, ISSUING, ConditionStatus::True), "{reason}");
         // Only a certificate that is merely due stays Ready while it is renewed.
         assert_eq!(has_condition(&status.conditions, READY, ConditionStatus::True), *reason == "Renewing");
@@ -237,10 +237,19 @@ fn an_issuance_is_told_of_when_it_takes_long() {
     assert!(has_condition(&status.conditions, READY, ConditionStatus::False));
     assert_eq!(status.next_private_key_secret_name, Some(observed.next_key_secret()));
     // Somebody who says that the request waits is not waited for.
-    observed = waiting(observed, Outcome::Pending);
+    observed = waiting(observed, Outcome::Pending(None));
     assert_eq!(decide(&observed, at(NOW)).status.map(|now| now.conditions.len()), Some(2));
     observed.status = status;
     assert_eq!(decide(&observed, at(NOW + 9)), CertificatePlan::rest());
+    // What it waits for is told on the Certificate, which is where people look first.
+    observed = waiting(observed, Outcome::Pending(Some("Waiting for Order web-1-7: no TXT record".into())));
+    let status = decide(&observed, at(NOW + 9)).status.unwrap();
+    for condition in &status.conditions {
+        let message = condition.message.as_deref().unwrap();
+        assert!(message.contains("does not exist yet. CertificateRequest") && message.ends_with("no TXT record"));
+    }
+    observed.status = status;
+    assert_eq!(decide(&observed, at(NOW + 10)), CertificatePlan::rest());
 }
 
 fn failing() -> World {

@@ -34,7 +34,7 @@ const POLL: Duration = Duration::from_secs(1);
 const SLOT_RECHECK: Duration = Duration::from_secs(5);
 const CLEAN_UP_RETRY: Duration = Duration::from_secs(60);
 const FIRST_RECHECK: Duration = Duration::from_secs(2);
-const LONGEST_RECHECK: Duration = Duration::from_secs(64);
+const LONGEST_RECHECK: Duration = Duration::from_secs(60);
 
 /// Everything that a Challenge may need done. Each result goes into [`Memory`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,9 +170,9 @@ fn prove(observed: &Observed, now: Timestamp) -> ChallengePlan {
         Some(Check::Failed { attempts, message, at }) => match remaining(*at, recheck_after(*attempts), now) {
             None => step(observed, Action::Check, now),
             Some(wait) => {
-                let every = recheck_after(*attempts).as_secs();
+                // In words that stay the same: each change of them is written to four objects.
                 let reason = format!(
-                    "{} does not show the proof yet: {message}. Signet looks again {every} s after each look",
+                    "{} does not show the proof yet: {message}. Signet goes on looking, once a minute at least",
                     observed.dns_name
                 );
                 progress(observed, Some(reason), Some(wait), now)

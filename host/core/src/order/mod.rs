@@ -133,7 +133,18 @@ fn prove(observed: &Observed, order: &OrderAtCa, now: Timestamp) -> OrderPlan {
             },
         }
     }
-    if proven { finalize(observed, order) } else { OrderPlan { actions, ..OrderPlan::rest() } }
+    match proven {
+        true => finalize(observed, order),
+        false => OrderPlan { actions, ..tell_trouble(observed) },
+    }
+}
+
+/// What holds a Challenge up holds up the Order: people look at the Certificate first, and the
+/// sentence travels there from object to object.
+fn tell_trouble(observed: &Observed) -> OrderPlan {
+    let stuck = observed.challenges.iter().find(|own| own.is_stuck());
+    let reason = stuck.and_then(|own| Some(format!("Challenge {}: {}", own.name, own.status.reason.as_deref()?)));
+    write(observed, OrderStatus { reason, ..observed.status.clone() })
 }
 
 /// A Challenge that does not get on keeps the solver that it was made with. Once the issuer has

@@ -322,6 +322,8 @@ fn a_stuck_challenge_is_replaced_once_the_issuer_has_another_solver() {
     assert_eq!(seen(&world), [], "one that gets on is left alone");
     world.order.challenges[0].status.reason = Some("no such class".into());
     assert_eq!(seen(&world), [Action::DeleteChallenge { name: stuck.name.clone() }]);
+    let told = decide(&world.order, at(world.second)).status.unwrap().reason.unwrap();
+    assert!(told.contains(&stuck.name) && told.ends_with("no such class"), "{told}");
     world.order.challenges[0].deleting = true;
     assert_eq!(seen(&world), [], "the next one waits until it is cleaned up");
     world.order.challenges.remove(0);

@@ -63,7 +63,7 @@ async fn a_name_that_leads_elsewhere() -> Result<()> {
     let challenge = stage.only::<Challenge>().await?;
     let tried = format!("GET http://{}/.well-known/acme-challenge/{}", stage.domain, challenge.spec.token);
     let name = challenge.name_any();
-    stage.says::<Challenge>(&name, &["pending", &tried, "onnection refused", "Signet looks again"]).await?;
+    stage.says::<Challenge>(&name, &["pending", &tried, "onnection refused", "Signet goes on looking"]).await?;
     stage.lab.set_servfail(&stage.domain, true).await?;
     stage.says::<Challenge>(&name, &[&tried, "SERVFAIL"]).await?;
 
@@ -87,7 +87,7 @@ async fn a_name_that_another_server_has() -> Result<()> {
         let found = async || Ok(stage.list::<Challenge>().await?.into_iter().find(of_it));
         let challenge = stage.eventually("the Challenge is there", found).await?.name_any();
         let tried = format!("GET http://{name}/.well-known/acme-challenge/");
-        stage.says::<Challenge>(&challenge, &[&tried, words, "Signet looks again"]).await?;
+        stage.says::<Challenge>(&challenge, &[&tried, words, "Signet goes on looking"]).await?;
     }
     Ok(())
 }

@@ -210,7 +210,7 @@ fn outcome(spec: &CertificateSpec, request: &CertificateRequest, key: Option<&Ke
             }
         },
         (_, false, Some(why @ (reason::FAILED | reason::DENIED))) => failed(why, said(of_request::READY)),
-        _ => Outcome::Pending,
+        _ => Outcome::Pending(ready.message.clone()),
     }
 }
 
