@@ -14,6 +14,7 @@ use crate::changes::SecretChanges;
 use crate::events::Events;
 use crate::key::Key;
 use crate::metrics::Metrics;
+use crate::replicas::Service;
 use crate::self_check::SelfCheck;
 use crate::stores::{Queues, Stores};
 use crate::writer::Writer;
@@ -52,6 +53,8 @@ pub(crate) struct Settings {
     /// Where this replica answers HTTP-01.
     pub(crate) responder_addresses: Vec<IpAddr>,
     pub(crate) responder_port: u16,
+    /// The Service of all replicas' responders.
+    pub(crate) responder_service: Option<Service>,
 }
 
 /// Results of earlier actions, by the object that they are about. An object that was made anew

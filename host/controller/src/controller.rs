@@ -29,6 +29,7 @@ use crate::kinds::order::Orders;
 use crate::kinds::request::Requests;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
+use crate::replicas::Service;
 use crate::self_check::SelfCheck;
 use crate::serve::{self, Server};
 use crate::stores::{Queues, Stores};
@@ -216,6 +217,7 @@ async fn context(
             cluster_issuer_ambient: flags.cluster_issuer_ambient_credentials,
             responder_addresses: flags.http01_advertise_address.clone(),
             responder_port: flags.http01_listen_address.port(),
+            responder_service: Service::parse(&flags.http01_service, &flags.cluster_resource_namespace),
         },
         writer: Writer::new(client.clone(), stores.clone()),
         events: Events::new(client, identity),

@@ -38,6 +38,10 @@ pub struct Flags {
     /// The address under which the cluster reaches this process, for HTTP-01.
     #[arg(long, env = "POD_IP", value_delimiter = ',')]
     pub http01_advertise_address: Vec<IpAddr>,
+    /// A Service of all replicas, as [NAMESPACE/]NAME: HTTP-01 requests are led to each that is ready.
+    /// In the cluster resource namespace when none is named; this process alone when it is empty.
+    #[arg(long, default_value = "")]
+    pub http01_service: String,
 
     /// A folder with plugins: NAME.wasm, with NAME.grants.yaml beside it.
     #[arg(long)]

@@ -11,7 +11,7 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::PostParams;
 use kube::{Api, Client};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::error::sentence;
 use crate::writer::is_code;
@@ -19,9 +19,14 @@ use crate::writer::is_code;
 /// cert-manager's.
 const NAME: &str = "cert-manager-controller";
 /// How long a Lease is good for when it is not renewed, and how often it is.
-const DURATION: Duration = Duration::from_secs(15);
-const RENEWAL: Duration = Duration::from_secs(5);
-const RETRY: Duration = Duration::from_secs(2);
+///
+/// A replica that takes over from one that was killed does so within the duration and one retry, which
+/// is to leave it time for its first write within 15 s.
+const DURATION: Duration = Duration::from_secs(13);
+const RENEWAL: Duration = Duration::from_secs(4);
+const RETRY: Duration = Duration::from_secs(1);
+/// How long before its end a Lease that could not be renewed is given up.
+const MARGIN: Duration = Duration::from_secs(1);
 
 /// The Lease, held or wanted.
 pub(crate) struct Leadership {
@@ -57,19 +62,25 @@ impl Leadership {
 
     /// Renews the Lease until that fails for too long, and returns then: somebody else may lead.
     pub(crate) async fn keep(&self) {
-        let mut renewed = Instant::now();
+        let mut ours_until = Instant::now() + DURATION - MARGIN;
+        let mut wait = RENEWAL;
         loop {
-            sleep(RENEWAL).await;
-            let attempt = tokio::time::timeout(RENEWAL, self.renew()).await;
-            match attempt {
-                Ok(Ok(true)) => renewed = Instant::now(),
+            sleep(wait).await;
+            let asked = Instant::now();
+            if asked >= ours_until {
+                return tracing::error!(lease = NAME, "could not renew the Lease; another replica may lead soon");
+            }
+            // An answer that does not come must not keep us beyond the end.
+            match timeout_at(ours_until.min(asked + RENEWAL), self.renew()).await {
+                Ok(Ok(true)) => {
+                    (ours_until, wait) = (asked + DURATION - MARGIN, RENEWAL);
+                    continue;
+                }
                 Ok(Ok(false)) => return tracing::error!(lease = NAME, "another replica took the Lease"),
                 Ok(Err(error)) => tracing::warn!(lease = NAME, error = sentence(&error), "could not renew the Lease"),
                 Err(_) => tracing::warn!(lease = NAME, "could not renew the Lease in time"),
             }
-            if renewed.elapsed() + RETRY >= DURATION {
-                return tracing::error!(lease = NAME, "could not renew the Lease; another replica may lead now");
-            }
+            wait = RETRY;
         }
     }
 

@@ -22,6 +22,7 @@ mod metrics;
 mod plugins;
 mod queue;
 mod reconcile;
+mod replicas;
 mod secrets;
 mod self_check;
 mod serve;

@@ -19,6 +19,7 @@ use signet_plugins::{Backend, BackendError, Endpoint, RecordType};
 
 use crate::context::Context;
 use crate::error::sentence;
+use crate::replicas::{self, Service};
 use crate::secrets;
 use crate::writer::{MANAGER, controlled_by, is_code};
 
@@ -29,6 +30,7 @@ pub(super) struct ForChallenge {
     dns: Dns,
     addresses: Vec<IpAddr>,
     port: u16,
+    replicas: Option<Service>,
 }
 
 impl ForChallenge {
@@ -40,6 +42,7 @@ impl ForChallenge {
             dns: cx.dns.clone(),
             addresses: cx.settings.responder_addresses.clone(),
             port: cx.settings.responder_port,
+            replicas: cx.settings.responder_service.clone(),
         }
     }
 
@@ -180,7 +183,7 @@ impl Backend for ForChallenge {
 
     /// The responder answers from the Challenge itself, which every replica watches.
     async fn responder(&self) -> Result<Endpoint, BackendError> {
-        let addresses = self.addresses.iter().map(ToString::to_string).collect();
-        Ok(Endpoint { addresses, port: self.port })
+        let addresses = replicas::addresses(&self.client, &self.addresses, self.replicas.as_ref()).await;
+        Ok(Endpoint { addresses: addresses.iter().map(ToString::to_string).collect(), port: self.port })
     }
 }
