@@ -41,6 +41,13 @@ enum Subcommands {
         #[arg(long)]
         values: Option<PathBuf>,
     },
+    /// Runs kubectl or helm as the lab has it, without a lab.
+    Tool {
+        #[arg(value_parser = ["kubectl", "helm"])]
+        program: String,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Shows the main job: a cluster, the guide's manifests, certificates that become Ready.
     Demo {
         /// Leave nothing running.
@@ -114,6 +121,7 @@ async fn run(name: &str, command: Subcommands) -> Result<()> {
         Subcommands::Up { level, bare } => up(name, level, bare).await,
         Subcommands::Install { values } => install(name, values).await,
         Subcommands::Demo { exit } => demo::run(name, exit).await,
+        Subcommands::Tool { program, args } => tool(&program, &args),
         Subcommands::Down => down(name).await,
         Subcommands::Status => status(name).await,
         Subcommands::Env => env(name).await,
@@ -179,6 +187,11 @@ async fn exec(name: &str, command: &[String]) -> Result<()> {
     let environment = Lab::attach(name).await?.environment();
     let (program, args) = command.split_first().context("a command to run")?;
     let error = std::process::Command::new(program).args(args).envs(environment).exec();
+    Err(error).with_context(|| format!("could not run {program}"))
+}
+
+fn tool(program: &str, args: &[String]) -> Result<()> {
+    let error = std::process::Command::new(Tools::ready()?.program(program)).args(args).exec();
     Err(error).with_context(|| format!("could not run {program}"))
 }
 

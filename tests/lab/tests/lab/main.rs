@@ -4,5 +4,6 @@
 
 mod chart;
 mod leash;
+mod release;
 mod validation;
 mod world;
