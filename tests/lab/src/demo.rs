@@ -142,5 +142,5 @@ fn go_on(name: &str, lab: &Lab) {
     println!("  kubectl get certificates,certificaterequests,orders,challenges -A");
     println!("  kubectl signet status certificate example-com");
     println!("  kubectl signet renew example-com");
-    println!("  cargo run -q -p signet-lab -- --name {name} logs controller");
+    println!("  signet-lab --name {name} logs controller");
 }
