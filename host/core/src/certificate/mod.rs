@@ -76,10 +76,7 @@ pub fn decide(observed: &Observed, now: Timestamp) -> CertificatePlan {
     match violation {
         None => rest(observed, now),
         Some(violation) => match back_off(observed, now) {
-            Some(wait) => {
-                let plan = status::not_ready(observed, violation.reason, &violation.message, now);
-                CertificatePlan { requeue: Some(wait), ..plan }
-            }
+            Some(wait) => CertificatePlan { requeue: Some(wait), ..status::backing_off(observed, &violation, now) },
             None => issue(observed, Some(&violation), now),
         },
     }

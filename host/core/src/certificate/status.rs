@@ -141,7 +141,6 @@ pub(super) fn failed(
     now: Timestamp,
 ) -> CertificatePlan {
     let mut status = observed.status.clone();
-    set_broken(&mut status, observed, violation, |broken| broken.message.clone(), now);
     status.failed_issuance_attempts = Some(attempts);
     status.last_failure_time = Some(Time(whole_seconds(failure.at)));
     status.next_private_key_secret_name = None;
@@ -156,6 +155,20 @@ pub(super) fn failed(
         Condition::new(ISSUING, ConditionStatus::False, failure.reason.as_str(), message.as_str()),
         now,
     );
+    set_broken(&mut status, observed, violation, |broken| with_failure(broken, &message), now);
     let event = Event { severity: Severity::Warning, reason: "Failed", message };
     CertificatePlan { events: vec![event], ..plan(observed, status) }
+}
+
+/// The time between a refusal and the next attempt: Ready tells of both what is broken and why it
+/// is not yet mended. A certificate that is merely due stays Ready.
+pub(super) fn backing_off(observed: &Observed, violation: &Violation, now: Timestamp) -> CertificatePlan {
+    let mut status = observed.status.clone();
+    let failure = observed.condition(ISSUING).and_then(|issuing| issuing.message.as_deref()).unwrap_or_default();
+    set_broken(&mut status, observed, Some(violation), |broken| with_failure(broken, failure), now);
+    plan(observed, status)
+}
+
+fn with_failure(broken: &Violation, failure: &str) -> String {
+    format!("{}. {failure}", broken.message)
 }

@@ -268,10 +268,27 @@ fn a_failure_is_counted_once_and_backs_off() {
     assert!(has_condition(&world.observed.status.conditions, READY, ConditionStatus::False));
     let plan = decide(&world.observed, at(NOW + 60));
     assert_eq!(plan.requeue, Some(Duration::from_secs(3540)));
-    assert!(plan.actions.is_empty());
+    assert!(plan.is_converged());
+    let ready = world.observed.condition(READY).unwrap().message.as_deref().unwrap();
+    assert!(ready.contains("does not exist yet. the CA refused example.com; attempt 1 failed"), "{ready}");
     world.run(NOW + HOUR, usize::MAX);
     assert!(has_condition(&world.observed.status.conditions, READY, ConditionStatus::True));
     assert_eq!(world.observed.status.failed_issuance_attempts, None);
+}
+
+#[test]
+fn a_certificate_whose_renewal_is_refused_stays_ready_while_it_is_good() {
+    let due = NOW + 61 * 24 * HOUR;
+    let mut world = World { observed: ready(), writes: 0 };
+    world.run(due, 2);
+    let failure = Failure { at: at(due), reason: "Failed".into(), message: "the CA is closed".into() };
+    world.observed.request.as_mut().unwrap().outcome = Outcome::Failed(failure);
+    world.run(due, usize::MAX);
+    assert_eq!(world.observed.status.failed_issuance_attempts, Some(1));
+    for later in [due, due + 60] {
+        assert!(has_condition(&world.observed.status.conditions, READY, ConditionStatus::True));
+        assert!(decide(&world.observed, at(later)).is_converged());
+    }
 }
 
 #[test]
