@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use signet_controller::{Flags, LogFormat, TestRunner};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 /// Issues, renews and revokes TLS certificates in Kubernetes.
 #[derive(Parser)]
@@ -56,7 +57,7 @@ fn install_crypto_provider() {
 }
 
 fn controller(flags: Flags) -> anyhow::Result<ExitCode> {
-    let filter = EnvFilter::try_new(&flags.log_level)?;
+    let filter = EnvFilter::try_new(filter(&flags.log_level))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // Colours are for people; whoever collects a pod's log searches it for `reason="…"`.
     let lines = if std::io::stderr().is_terminal() { lines } else { lines.with_ansi(false) };
@@ -68,4 +69,32 @@ fn controller(flags: Flags) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(signet_controller::run(flags))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The filter for a level. A bare level is about Signet's own lines: at debug the compiler of plugins
+/// alone writes tens of thousands, and nobody finds the others among them.
+fn filter(level: &str) -> String {
+    match level.parse::<LevelFilter>() {
+        Ok(own) if own > LevelFilter::INFO => format!("info,signet={own}"),
+        _ => level.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_is_about_our_own_lines() {
+        for (level, expected) in [
+            ("warn", "warn"),
+            ("info", "info"),
+            ("debug", "info,signet=debug"),
+            ("TRACE", "info,signet=trace"),
+            ("info,signet_plugins=debug", "info,signet_plugins=debug"),
+            ("debug,kube=info", "debug,kube=info"),
+        ] {
+            assert_eq!(filter(level), expected);
+        }
+    }
 }
