@@ -109,7 +109,7 @@ fn issue(observed: &Observed, violation: Option<&Violation>, now: Timestamp) -> 
         },
         Outcome::Pending(what) => status::issuing(observed, violation, request, what.as_deref(), now),
         Outcome::Failed(failure) if observed.is_accounted(failure) => begin(observed, violation, replace, now),
-        Outcome::Failed(failure) => fail(observed, violation, failure, now),
+        Outcome::Failed(failure) => fail(observed, violation, request, failure, now),
         Outcome::Issued(pair) if !pair.key_matches || pair.not_after <= now => begin(observed, violation, replace, now),
         Outcome::Issued(pair) => complete(observed, request, pair, now),
     }
@@ -166,10 +166,16 @@ fn complete(observed: &Observed, request: &Request, pair: &Pair, now: Timestamp)
 }
 
 /// The issuer said no: count it, say why, and say when the next attempt is.
-fn fail(observed: &Observed, violation: Option<&Violation>, failure: &Failure, now: Timestamp) -> CertificatePlan {
+fn fail(
+    observed: &Observed,
+    violation: Option<&Violation>,
+    request: &Request,
+    failure: &Failure,
+    now: Timestamp,
+) -> CertificatePlan {
     let attempts = observed.status().failed_issuance_attempts.unwrap_or(0) + 1;
-    let plan = status::failed(observed, violation, failure, attempts, now);
-    CertificatePlan { requeue: Some(backoff_after(attempts)), ..plan }
+    let wait = if request.interrupted && attempts == 1 { Duration::ZERO } else { backoff_after(attempts) };
+    CertificatePlan { requeue: Some(wait), ..status::failed(observed, violation, failure, attempts, wait, now) }
 }
 
 /// How long to wait still before a failed issuance is tried again; none when it may be tried
@@ -179,6 +185,10 @@ fn back_off(observed: &Observed, now: Timestamp) -> Option<Duration> {
     let failed = observed.status().last_failure_time.as_ref()?.0;
     let issuing = observed.condition(signet_api::certificate::condition::ISSUING)?;
     if issuing.status != ConditionStatus::False || issuing.observed_generation != Some(observed.generation) {
+        return None;
+    }
+    // Once, so that a process that dies again and again does not ask the CA each time.
+    if attempts == 1 && issuing.reason.as_deref() == Some(status::INTERRUPTED) {
         return None;
     }
     let elapsed = Duration::try_from(now.duration_since(failed)).unwrap_or_default();

@@ -84,6 +84,9 @@ pub struct Request {
     /// Fields of the spec that the request does not agree with, `privateKey` among them when it
     /// was signed with another key.
     pub mismatches: Vec<String>,
+    /// Whether it was made before this process began: a failure may come from the time in between,
+    /// when nobody answered the CA.
+    pub interrupted: bool,
     pub outcome: Outcome,
 }
 

@@ -10,10 +10,13 @@ use signet_api::certificate::condition::{ISSUING, READY};
 use signet_api::meta::{remove_condition, set_condition, whole_seconds};
 use signet_api::{CertificateStatus, Condition, ConditionStatus};
 
+use super::CertificatePlan;
 use super::observed::{Failure, Observed, Pair, Request, SecretData};
 use super::violations::Violation;
-use super::{CertificatePlan, backoff_after};
 use crate::plan::{Event, Severity};
+
+/// The reason of an attempt that failed while no Signet was there for a part of it.
+pub(super) const INTERRUPTED: &str = "Interrupted";
 
 fn set(status: &mut CertificateStatus, observed: &Observed, new: Condition, now: Timestamp) {
     set_condition(&mut status.conditions, new.observed(Some(observed.generation)), now);
@@ -138,23 +141,31 @@ pub(super) fn failed(
     violation: Option<&Violation>,
     failure: &Failure,
     attempts: i64,
+    wait: Duration,
     now: Timestamp,
 ) -> CertificatePlan {
     let mut status = observed.status.clone();
     status.failed_issuance_attempts = Some(attempts);
     status.last_failure_time = Some(Time(whole_seconds(failure.at)));
     status.next_private_key_secret_name = None;
-    let retry = whole_seconds(failure.at) + backoff_after(attempts);
-    let message = format!(
-        "{}; attempt {attempts} failed, the next one is at {retry}, or at once with `kubectl signet renew {}` or an edit of the spec",
-        failure.message, observed.name
-    );
-    set(
-        &mut status,
-        observed,
-        Condition::new(ISSUING, ConditionStatus::False, failure.reason.as_str(), message.as_str()),
-        now,
-    );
+    let retry = whole_seconds(failure.at) + wait;
+    let (reason, message) = match wait.is_zero() {
+        true => (
+            INTERRUPTED,
+            format!(
+                "{}; Signet was not there for a part of that attempt, so it makes the next one at once",
+                failure.message
+            ),
+        ),
+        false => (
+            failure.reason.as_str(),
+            format!(
+                "{}; attempt {attempts} failed, the next one is at {retry}, or at once with `kubectl signet renew {}` or an edit of the spec",
+                failure.message, observed.name
+            ),
+        ),
+    };
+    set(&mut status, observed, Condition::new(ISSUING, ConditionStatus::False, reason, message.as_str()), now);
     set_broken(&mut status, observed, violation, |broken| with_failure(broken, &message), now);
     let event = Event { severity: Severity::Warning, reason: "Failed", message };
     CertificatePlan { events: vec![event], ..plan(observed, status) }

@@ -69,7 +69,8 @@ fn ready() -> Observed {
 fn waiting(mut observed: Observed, outcome: Outcome) -> Observed {
     let key_secret = observed.next_key_secret();
     observed.next_keys = vec![NextKey { secret: key_secret.clone(), usable: true }];
-    observed.request = Some(Request { name: "web-2".into(), key_secret, mismatches: Vec::new(), outcome });
+    observed.request =
+        Some(Request { name: "web-2".into(), key_secret, mismatches: Vec::new(), interrupted: false, outcome });
     observed
 }
 
@@ -93,6 +94,7 @@ impl World {
                     name: name.clone(),
                     key_secret: key_secret.clone(),
                     mismatches: Vec::new(),
+                    interrupted: false,
                     outcome: Outcome::Issued(pair(now)),
                 });
             }
@@ -289,6 +291,30 @@ fn a_certificate_whose_renewal_is_refused_stays_ready_while_it_is_good() {
         assert!(has_condition(&world.observed.status.conditions, READY, ConditionStatus::True));
         assert!(decide(&world.observed, at(later)).is_converged());
     }
+}
+
+#[test]
+fn an_attempt_that_a_death_cut_into_is_made_again_at_once_and_once_only() {
+    let mut world = failing();
+    world.observed.status = CertificateStatus::default();
+    world.observed.request.as_mut().unwrap().interrupted = true;
+    let plan = decide(&world.observed, at(NOW));
+    world.observed.status = plan.status.unwrap();
+    let issuing = world.observed.condition(ISSUING).unwrap();
+    assert_eq!(
+        (issuing.reason.as_deref(), world.observed.status.failed_issuance_attempts),
+        (Some("Interrupted"), Some(1))
+    );
+    let again = decide(&world.observed, at(NOW + 1)).actions;
+    assert!(matches!(again[..], [Action::DeleteRequest { .. }, .., Action::CreateRequest { .. }]), "{again:?}");
+
+    // The next one dies as well: now it waits as after any second failure.
+    let failure = Failure { at: at(NOW + 9), reason: "Failed".into(), message: "nobody answered".into() };
+    world.observed.request.as_mut().unwrap().outcome = Outcome::Failed(failure);
+    let plan = decide(&world.observed, at(NOW + 9));
+    assert_eq!(plan.requeue, Some(Duration::from_secs(2 * 3600)));
+    world.observed.status = plan.status.unwrap();
+    assert!(decide(&world.observed, at(NOW + 10)).is_converged());
 }
 
 #[test]

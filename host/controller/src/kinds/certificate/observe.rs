@@ -163,7 +163,9 @@ async fn observe_request(
         mismatches.push("spec.privateKey".to_owned());
     }
     let outcome = outcome(&certificate.spec, request, key.as_ref());
-    Ok(Request { name: request.name_any(), key_secret, mismatches, outcome })
+    let created = request.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
+    let interrupted = cx.started.get().is_some_and(|started| created < *started);
+    Ok(Request { name: request.name_any(), key_secret, mismatches, interrupted, outcome })
 }
 
 /// The fields of the Certificate that a request does not agree with.
