@@ -139,7 +139,7 @@ async fn serve(
 fn start(cx: Arc<Context>, stop: &CancellationToken) -> JoinSet<()> {
     let mut workers = JoinSet::new();
     let challenges_at_once = cx.settings.max_challenges.saturating_mul(2).max(AT_ONCE);
-    workers.spawn(reconcile::run(Certificates, cx.clone(), AT_ONCE, stop.clone()));
+    workers.spawn(reconcile::run(Certificates::default(), cx.clone(), AT_ONCE, stop.clone()));
     workers.spawn(reconcile::run(Requests::default(), cx.clone(), AT_ONCE, stop.clone()));
     workers.spawn(reconcile::run(Orders::default(), cx.clone(), AT_ONCE, stop.clone()));
     workers.spawn(reconcile::run(Challenges::default(), cx.clone(), challenges_at_once, stop.clone()));

@@ -14,23 +14,28 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use signet_api::certificate::KeyEncoding;
-use signet_api::{Certificate, CertificateRequest, CertificateRequestSpec, CertificateStatus, labels};
+use signet_api::{Certificate, CertificateRequest, CertificateRequestSpec, CertificateStatus, State, labels};
 use signet_core::certificate::{Action, CertificatePlan, Observed, decide};
 use signet_pki::PrivateKey;
 
-use crate::context::Context;
+use crate::context::{Context, Memories};
 use crate::error::Error;
 use crate::key::Key;
 use crate::queue::Queue;
 use crate::reconcile::Kind;
 use crate::secrets::{self, TLS_KEY};
+use crate::stores::children;
 use crate::writer::{Contested, controlled_by};
 
 /// Annotations that are for other programs and stay on the Certificate.
 const NOT_COPIED: [&str; 3] = ["kubectl.kubernetes.io/", "fluxcd.io/", "argocd.argoproj.io/"];
 
 /// The edge of Certificates.
-pub(crate) struct Certificates;
+#[derive(Default)]
+pub(crate) struct Certificates {
+    /// The uid of the request that this process made last; one with another was made before it began.
+    made: Memories<Option<String>>,
+}
 
 #[async_trait]
 impl Kind for Certificates {
@@ -50,7 +55,7 @@ impl Kind for Certificates {
     }
 
     async fn observe(&self, cx: &Context, certificate: &Arc<Certificate>) -> Result<Observed, Error> {
-        observe::observe(cx, certificate).await
+        observe::observe(cx, certificate, self.made.get(&**certificate).as_deref()).await
     }
 
     fn decide(observed: &Observed, now: Timestamp) -> CertificatePlan {
@@ -71,10 +76,13 @@ impl Kind for Certificates {
             }
             Action::CreateRequest { name, revision, key_secret } => {
                 let request = new_request(cx, certificate, &name, revision, &key_secret).await?;
-                cx.writer.create(&request).await
+                cx.writer.create(&request).await?;
+                let made = cx.stores.requests.get(&Key::of(&request)).and_then(|request| request.uid());
+                self.made.change(&**certificate, |known| *known = made);
+                Ok(())
             }
             Action::DeleteRequest { name } => match cx.stores.requests.get(&beside(certificate, &name)) {
-                Some(request) => cx.writer.delete(&*request).await,
+                Some(request) => delete_request(cx, &request).await,
                 None => Ok(()),
             },
             Action::WriteSecret { request, key_secret } => {
@@ -87,6 +95,21 @@ impl Kind for Certificates {
             },
         }
     }
+
+    fn forget(&self, _: &Context, key: &Key) {
+        self.made.forget(key);
+    }
+}
+
+/// Deletes a request, and before it an Order that failed: the next request has its name, and so
+/// may the next Order, which must not have to wait for the garbage collector.
+async fn delete_request(cx: &Context, request: &CertificateRequest) -> Result<(), Error> {
+    for order in children(&cx.stores.orders, request) {
+        if order.status.as_ref().and_then(|status| status.state) != Some(State::Valid) {
+            cx.writer.delete(&*order).await?;
+        }
+    }
+    cx.writer.delete(request).await
 }
 
 /// What has this name in the Certificate's namespace.

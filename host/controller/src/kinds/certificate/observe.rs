@@ -22,7 +22,12 @@ use crate::stores::{children, uses_secret};
 /// How many requests of past issuances are kept unless the spec says.
 const HISTORY: usize = 1;
 
-pub(super) async fn observe(cx: &Context, certificate: &Arc<Certificate>) -> Result<Observed, Error> {
+/// `made` is the uid of the request that this process made last.
+pub(super) async fn observe(
+    cx: &Context,
+    certificate: &Arc<Certificate>,
+    made: Option<&str>,
+) -> Result<Observed, Error> {
     let namespace = certificate.namespace().unwrap_or_default();
     let (spec, status) = (certificate.spec.clone(), certificate.status.clone().unwrap_or_default());
     let revision = status.revision.unwrap_or(0);
@@ -30,7 +35,7 @@ pub(super) async fn observe(cx: &Context, certificate: &Arc<Certificate>) -> Res
     let requests = children(&cx.stores.requests, &**certificate);
     let current = current_request(certificate, &requests);
     let request = match requests.iter().find(|request| revision_of(request) == Some(revision + 1)) {
-        Some(request) => Some(observe_request(cx, certificate, request).await?),
+        Some(request) => Some(observe_request(cx, certificate, request, made).await?),
         None => None,
     };
     let issuer = AnyIssuer::find(&cx.stores, &namespace, &spec.issuer_ref).ok();
@@ -149,6 +154,7 @@ async fn observe_request(
     cx: &Context,
     certificate: &Certificate,
     request: &CertificateRequest,
+    made: Option<&str>,
 ) -> Result<Request, Error> {
     let key_secret = request.annotations().get(labels::PRIVATE_KEY_SECRET_NAME).cloned().unwrap_or_default();
     let secret = match key_secret.as_str() {
@@ -163,8 +169,8 @@ async fn observe_request(
         mismatches.push("spec.privateKey".to_owned());
     }
     let outcome = outcome(&certificate.spec, request, key.as_ref());
-    let created = request.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
-    let interrupted = cx.started.get().is_some_and(|started| created < *started);
+    // By its uid, not its time: that the API server tells in whole seconds only.
+    let interrupted = request.uid().as_deref() != made;
     Ok(Request { name: request.name_any(), key_secret, mismatches, interrupted, outcome })
 }
 
