@@ -27,6 +27,7 @@ const UNSEEN: &[(&str, &str, &str)] = &[
     ("cert-manager.io", "certificaterequests get", RACE),
     ("acme.cert-manager.io", "orders get", RACE),
     ("acme.cert-manager.io", "challenges get", RACE),
+    ("acme.cert-manager.io", "orders delete", "asked when an attempt that failed is made again"),
     ("", "services create", APPLIES),
     ("discovery.k8s.io", "endpointslices create", APPLIES),
     ("networking.k8s.io", "ingresses create", APPLIES),
