@@ -12,6 +12,8 @@ pub enum Level {
     /// API server, controllers, CA, DNS and cloud API; Signet runs as a process of the lab.
     #[default]
     ControlPlane,
+    /// A node beside it: kubelet, containerd, kube-proxy, CoreDNS and an ingress controller, and Signet in pods.
+    Node,
 }
 
 /// A lab to start. The default is what nearly every test wants.

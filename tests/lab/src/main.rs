@@ -25,7 +25,11 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Subcommands {
     /// Builds the programs that a lab runs, and nothing more.
-    Build,
+    Build {
+        /// How much of a cluster they are for.
+        #[arg(long, value_enum, default_value_t)]
+        level: Level,
+    },
     /// Starts a lab and leaves it up.
     Up {
         /// How much of a cluster it has.
@@ -117,7 +121,7 @@ fn start(Arguments { name, command }: Arguments) -> Result<()> {
 
 async fn run(name: &str, command: Subcommands) -> Result<()> {
     match command {
-        Subcommands::Build => Tools::ready().map(drop),
+        Subcommands::Build { level } => Tools::ready_for(level).map(drop),
         Subcommands::Up { level, bare } => up(name, level, bare).await,
         Subcommands::Install { values } => install(name, values).await,
         Subcommands::Demo { exit } => demo::run(name, exit).await,

@@ -1,8 +1,10 @@
 //! The programs that a lab runs, built once from package registries into a cache outside the
 //! checkout: `$SIGNET_CACHE`, or `~/.cache/signet`, with a folder for each pinned version.
 //!
-//! What to build is pinned by the Go modules and the requirements in `tools/`, which travel inside
-//! this crate. A lock file lets parallel runs build once.
+//! What to build is pinned by the Go modules and the requirements in `tools/`. A lock file lets
+//! parallel runs build once.
+
+mod pinned;
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -12,70 +14,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-/// A set of Go programs that come from one pinned module graph.
-struct GoModule {
-    name: &'static str,
-    version: &'static str,
-    go_mod: &'static str,
-    go_sum: &'static str,
-    /// What to say about the version, beside stripping symbols.
-    ldflags: &'static str,
-    /// Program and package.
-    programs: &'static [(&'static str, &'static str)],
-}
-
-macro_rules! pinned {
-    ($name:literal, $file:literal) => {
-        include_str!(concat!("../tools/", $name, "/", $file))
-    };
-}
-
-const GO_MODULES: [GoModule; 4] = [
-    GoModule {
-        name: "pebble",
-        version: "v2.10.1",
-        go_mod: pinned!("pebble", "go.mod"),
-        go_sum: pinned!("pebble", "go.sum"),
-        ldflags: "",
-        programs: &[
-            ("pebble", "github.com/letsencrypt/pebble/v2/cmd/pebble"),
-            ("pebble-challtestsrv", "github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv"),
-        ],
-    },
-    GoModule {
-        name: "etcd",
-        version: "v3.6.8",
-        go_mod: pinned!("etcd", "go.mod"),
-        go_sum: pinned!("etcd", "go.sum"),
-        ldflags: "",
-        programs: &[("etcd", "go.etcd.io/etcd/server/v3")],
-    },
-    GoModule {
-        name: "k8s",
-        version: "v1.36.3",
-        go_mod: pinned!("k8s", "go.mod"),
-        go_sum: pinned!("k8s", "go.sum"),
-        ldflags: "-X k8s.io/component-base/version.gitVersion=v1.36.3 \
-                  -X k8s.io/component-base/version.gitMajor=1 \
-                  -X k8s.io/component-base/version.gitMinor=36",
-        programs: &[
-            ("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
-            ("kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager"),
-            ("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
-        ],
-    },
-    GoModule {
-        name: "helm",
-        version: "v4.3.1",
-        go_mod: pinned!("helm", "go.mod"),
-        go_sum: pinned!("helm", "go.sum"),
-        ldflags: "",
-        programs: &[("helm", "helm.sh/helm/v4/cmd/helm")],
-    },
-];
-
-const MOTO: &str = "moto-5.2.5";
-const REQUIREMENTS: &str = include_str!("../tools/moto/requirements.txt");
+use crate::config::Level;
+use pinned::{CONTROL_PLANE, ENVOY, GoModule, MOTO, NODE, PythonPackages};
 
 /// Where the built programs are.
 #[derive(Debug, Clone)]
@@ -84,15 +24,28 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// Finds the programs, and builds those that are missing: some ten minutes the first time.
+    /// Finds the programs of a control plane, and builds those that are missing: some ten minutes
+    /// the first time.
     ///
     /// # Errors
     /// Go or Python is missing, a registry cannot be reached, or a build fails.
     pub fn ready() -> Result<Self> {
+        Self::ready_for(Level::ControlPlane)
+    }
+
+    /// Finds the programs of a level, and builds those that are missing.
+    ///
+    /// # Errors
+    /// Go or Python is missing, a registry cannot be reached, or a build fails.
+    pub fn ready_for(level: Level) -> Result<Self> {
         let tools = Self { cache: cache_dir()? };
-        if tools.missing() {
+        let (modules, packages): (Vec<&GoModule>, &[PythonPackages]) = match level {
+            Level::ControlPlane => (CONTROL_PLANE.iter().collect(), &[MOTO]),
+            Level::Node => (CONTROL_PLANE.iter().chain(NODE).collect(), &[MOTO, ENVOY]),
+        };
+        if tools.misses(&modules, packages) {
             let lock = tools.lock()?;
-            tools.build()?;
+            tools.build(&modules, packages)?;
             drop(lock);
         }
         Ok(tools)
@@ -100,31 +53,55 @@ impl Tools {
 
     /// The path of a program, by its own name.
     pub fn program(&self, name: &str) -> PathBuf {
-        let module = GO_MODULES.iter().find(|module| module.programs.iter().any(|(program, _)| *program == name));
+        let named = |module: &&GoModule| module.programs.iter().any(|(program, _)| *program == name);
+        let module = CONTROL_PLANE.iter().chain(NODE).find(named);
         self.folder(module.expect("asked only for programs of the table")).join(name)
     }
 
     /// The Python that has moto.
     pub fn python(&self) -> PathBuf {
-        self.cache.join(MOTO).join("bin/python")
+        self.environment(&MOTO).join("bin/python")
+    }
+
+    /// The Envoy that the Python package of that name is a wrapping of.
+    pub(crate) fn envoy(&self) -> Result<PathBuf> {
+        let lib = self.environment(&ENVOY).join("lib");
+        let versions = fs::read_dir(&lib).with_context(|| format!("could not read {}", lib.display()))?;
+        let program = |version: fs::DirEntry| version.path().join("site-packages/envoy/_bin/envoy");
+        let found = versions.flatten().map(program).find(|program| program.exists());
+        found.with_context(|| format!("the package {} has no envoy in it", ENVOY.name))
+    }
+
+    /// The manifests that Contour's module brings.
+    pub(crate) fn contour_manifests(&self) -> PathBuf {
+        let contour = NODE.iter().find(|module| module.manifests.is_some());
+        self.folder(contour.expect("Contour brings manifests")).join(MANIFESTS)
     }
 
     /// The folders to put on `PATH` so that a person finds kubectl and helm.
     pub fn path_entries(&self) -> Vec<PathBuf> {
-        GO_MODULES.iter().map(|module| self.folder(module)).collect()
+        CONTROL_PLANE.iter().map(|module| self.folder(module)).collect()
     }
 
     fn folder(&self, module: &GoModule) -> PathBuf {
         self.cache.join(format!("{}-{}", module.name, module.version))
     }
 
-    fn missing(&self) -> bool {
-        let programs = GO_MODULES.iter().flat_map(|module| module.programs);
-        programs.into_iter().any(|(name, _)| !self.program(name).exists()) || !self.moto_done().exists()
+    fn environment(&self, packages: &PythonPackages) -> PathBuf {
+        self.cache.join(packages.name)
     }
 
-    fn moto_done(&self) -> PathBuf {
-        self.cache.join(MOTO).join("complete")
+    fn misses(&self, modules: &[&GoModule], packages: &[PythonPackages]) -> bool {
+        let built = |module: &&GoModule| {
+            let folder = self.folder(module);
+            let manifests = module.manifests.is_none() || folder.join(MANIFESTS).exists();
+            manifests && module.programs.iter().all(|(name, _)| folder.join(name).exists())
+        };
+        !modules.iter().all(built) || !packages.iter().all(|packages| self.complete(packages).exists())
+    }
+
+    fn complete(&self, packages: &PythonPackages) -> PathBuf {
+        self.environment(packages).join("complete")
     }
 
     fn lock(&self) -> Result<File> {
@@ -137,16 +114,23 @@ impl Tools {
         Ok(lock)
     }
 
-    fn build(&self) -> Result<()> {
-        for module in &GO_MODULES {
+    fn build(&self, modules: &[&GoModule], packages: &[PythonPackages]) -> Result<()> {
+        for module in modules {
             for (name, package) in module.programs {
-                if !self.program(name).exists() {
+                if !self.folder(module).join(name).exists() {
                     self.build_go(module, name, package)?;
                 }
             }
+            if let Some((path, folder)) = module.manifests
+                && !self.folder(module).join(MANIFESTS).exists()
+            {
+                self.copy_manifests(module, path, folder)?;
+            }
         }
-        if !self.moto_done().exists() {
-            self.build_moto()?;
+        for packages in packages {
+            if !self.complete(packages).exists() {
+                self.install(packages)?;
+            }
         }
         Ok(())
     }
@@ -157,6 +141,9 @@ impl Tools {
         fs::create_dir_all(&source)?;
         fs::write(source.join("go.mod"), module.go_mod)?;
         fs::write(source.join("go.sum"), module.go_sum)?;
+        if let Some(main) = module.main {
+            fs::write(source.join("main.go"), main)?;
+        }
         let unfinished = folder.join(format!("{name}.unfinished"));
         let mut go = Command::new("go");
         go.current_dir(&source)
@@ -166,27 +153,47 @@ impl Tools {
             .arg("-o")
             .arg(&unfinished)
             .arg(package);
-        step(&format!("building {name} {}", module.version), &mut go, "Go 1.26 or newer (https://go.dev/dl)")?;
+        step(&format!("building {name} {}", module.version), &mut go, GO)?;
         fs::rename(&unfinished, folder.join(name))?;
         Ok(())
     }
 
-    fn build_moto(&self) -> Result<()> {
-        let folder = self.cache.join(MOTO);
+    fn copy_manifests(&self, module: &GoModule, path: &str, examples: &str) -> Result<()> {
+        let folder = self.folder(module);
+        let mut find = Command::new("go");
+        find.current_dir(folder.join("source")).args(["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", path]);
+        let output = step(&format!("finding the manifests of {}", module.name), &mut find, GO)?;
+        let source = Path::new(output.trim()).join(examples);
+        let unfinished = folder.join(format!("{MANIFESTS}.unfinished"));
+        let _ = fs::remove_dir_all(&unfinished);
+        let mut copy = Command::new("cp");
+        copy.args(["-r", "--no-preserve=mode"]).arg(&source).arg(&unfinished);
+        step(&format!("copying {}", source.display()), &mut copy, "cp")?;
+        fs::rename(&unfinished, folder.join(MANIFESTS))?;
+        Ok(())
+    }
+
+    fn install(&self, packages: &PythonPackages) -> Result<()> {
+        let folder = self.environment(packages);
         let _ = fs::remove_dir_all(&folder);
         let mut venv = Command::new("python3");
         venv.args(["-m", "venv"]).arg(&folder);
         step("making a Python environment", &mut venv, "Python 3.10 or newer, with its venv module")?;
         let requirements = folder.join("requirements.txt");
-        fs::write(&requirements, REQUIREMENTS)?;
-        let mut pip = Command::new(self.python());
+        fs::write(&requirements, packages.requirements)?;
+        let mut pip = Command::new(folder.join("bin/python"));
         pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check", "-r"])
             .arg(requirements);
-        step(&format!("installing {MOTO}"), &mut pip, "pip")?;
-        File::create(self.moto_done())?;
+        step(&format!("installing {}", packages.name), &mut pip, "pip")?;
+        File::create(self.complete(packages))?;
         Ok(())
     }
 }
+
+const GO: &str = "Go 1.26 or newer (https://go.dev/dl)";
+
+/// What a module's manifests are called in its folder.
+const MANIFESTS: &str = "manifests";
 
 fn cache_dir() -> Result<PathBuf> {
     if let Some(dir) = std::env::var_os("SIGNET_CACHE") {
@@ -197,8 +204,8 @@ fn cache_dir() -> Result<PathBuf> {
     Ok(Path::new(&home).join(".cache/signet"))
 }
 
-/// Runs one build step, says how long it took, and shows its output only if it fails.
-fn step(what: &str, command: &mut Command, needs: &str) -> Result<()> {
+/// Runs one build step and returns what it prints; says how long it took, and shows its output if it fails.
+fn step(what: &str, command: &mut Command, needs: &str) -> Result<String> {
     eprint!("signet-lab: {what} … ");
     let began = Instant::now();
     let output = match command.stdin(Stdio::null()).output() {
@@ -215,23 +222,5 @@ fn step(what: &str, command: &mut Command, needs: &str) -> Result<()> {
         bail!("{what} failed ({}):\n{}", output.status, String::from_utf8_lossy(&output.stderr));
     }
     eprintln!("{} s", began.elapsed().as_secs());
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_named_versions_are_the_pinned_ones() {
-        for module in &GO_MODULES {
-            let (_, package) = module.programs[0];
-            let pinned = module.go_mod.lines().any(|line| {
-                let mut words = line.trim().trim_start_matches("require ").split(' ');
-                words.next().is_some_and(|path| package.starts_with(path)) && words.next() == Some(module.version)
-            });
-            assert!(pinned, "{} {}", module.name, module.version);
-        }
-        assert!(REQUIREMENTS.lines().any(|line| line.replace("==", "-") == MOTO));
-    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

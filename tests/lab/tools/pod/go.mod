@@ -1,0 +1,3 @@
+module signet/lab/pod
+
+go 1.26.0
