@@ -19,6 +19,7 @@ mod controller;
 mod dns;
 mod eventually;
 mod folder;
+mod gateway_api;
 mod guests;
 mod lab;
 mod pki;

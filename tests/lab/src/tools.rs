@@ -74,8 +74,18 @@ impl Tools {
 
     /// The manifests that Contour's module brings.
     pub(crate) fn contour_manifests(&self) -> PathBuf {
-        let contour = NODE.iter().find(|module| module.manifests.is_some());
-        self.folder(contour.expect("Contour brings manifests")).join(MANIFESTS)
+        self.manifests("contour")
+    }
+
+    /// The CRDs of the Gateway API, in the version that Contour is made for.
+    pub(crate) fn gateway_api_manifests(&self) -> PathBuf {
+        self.manifests("gateway-api")
+    }
+
+    fn manifests(&self, name: &str) -> PathBuf {
+        let named = |module: &&GoModule| module.name == name && module.manifests.is_some();
+        let module = CONTROL_PLANE.iter().chain(NODE).find(named);
+        self.folder(module.expect("asked only for manifests of the table")).join(MANIFESTS)
     }
 
     /// The folders to put on `PATH` so that a person finds kubectl and helm.
@@ -136,14 +146,7 @@ impl Tools {
     }
 
     fn build_go(&self, module: &GoModule, name: &str, package: &str) -> Result<()> {
-        let folder = self.folder(module);
-        let source = folder.join("source");
-        fs::create_dir_all(&source)?;
-        fs::write(source.join("go.mod"), module.go_mod)?;
-        fs::write(source.join("go.sum"), module.go_sum)?;
-        if let Some(main) = module.main {
-            fs::write(source.join("main.go"), main)?;
-        }
+        let (folder, source) = (self.folder(module), self.source(module)?);
         let unfinished = folder.join(format!("{name}.unfinished"));
         let mut go = Command::new("go");
         go.current_dir(&source)
@@ -158,12 +161,25 @@ impl Tools {
         Ok(())
     }
 
-    fn copy_manifests(&self, module: &GoModule, path: &str, examples: &str) -> Result<()> {
+    /// Puts the files that pin a module into a folder, for go to work in.
+    fn source(&self, module: &GoModule) -> Result<PathBuf> {
+        let source = self.folder(module).join("source");
+        fs::create_dir_all(&source)?;
+        fs::write(source.join("go.mod"), module.go_mod)?;
+        fs::write(source.join("go.sum"), module.go_sum)?;
+        if let Some(main) = module.main {
+            fs::write(source.join("main.go"), main)?;
+        }
+        Ok(source)
+    }
+
+    fn copy_manifests(&self, module: &GoModule, path: &str, manifests: &str) -> Result<()> {
         let folder = self.folder(module);
         let mut find = Command::new("go");
-        find.current_dir(folder.join("source")).args(["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", path]);
+        find.current_dir(self.source(module)?).args(["mod", "download", "-json", path]);
         let output = step(&format!("finding the manifests of {}", module.name), &mut find, GO)?;
-        let source = Path::new(output.trim()).join(examples);
+        let found: serde_json::Value = serde_json::from_str(&output)?;
+        let source = Path::new(found["Dir"].as_str().context("go says where a module is")?).join(manifests);
         let unfinished = folder.join(format!("{MANIFESTS}.unfinished"));
         let _ = fs::remove_dir_all(&unfinished);
         let mut copy = Command::new("cp");

@@ -70,6 +70,11 @@ pub(super) const CONTROL_PLANE: &[GoModule] = &[
         ..KUBERNETES
     },
     go_module!("helm", "v4.3.1", &[("helm", "helm.sh/helm/v4/cmd/helm")]),
+    // With the experimental channel, which has TLSRoute. Contour knows no later version.
+    GoModule {
+        manifests: Some(("sigs.k8s.io/gateway-api", "config/crd/experimental")),
+        ..go_module!("gateway-api", "v1.3.0", &[])
+    },
 ];
 
 /// What a node has beside the control plane.
@@ -125,7 +130,7 @@ mod tests {
     #[test]
     fn the_named_versions_are_the_pinned_ones() {
         for module in CONTROL_PLANE.iter().chain(NODE).filter(|module| module.name != "pod") {
-            let package = module.programs[0].1;
+            let (package, _) = module.manifests.unwrap_or_else(|| (module.programs[0].1, ""));
             let pinned = module.go_mod.lines().any(|line| {
                 let mut words = line.trim().trim_start_matches("require ").split(' ');
                 let named = |path: &str| package.starts_with(path) || path.ends_with(&format!("/{}", module.name));
