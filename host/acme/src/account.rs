@@ -8,13 +8,15 @@ use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use jiff::Timestamp;
 use serde::Serialize;
 use signet_core::acme::{AuthorizationAtCa, ChallengeAtCa, Identifier, OrderAtCa};
+use signet_core::revocation::Reason;
 
 use crate::clients::{Ca, json, location};
 use crate::gaps::chain;
 use crate::gaps::jws::Signer;
 use crate::gaps::signed::SignedPost;
 use crate::http::Reply;
-use crate::{AccountKey, Error, Resource, answers};
+use crate::revoke::revoke;
+use crate::{AccountKey, Error, Resource, Revocation, answers};
 
 /// The payload of a POST-as-GET.
 const NOTHING: String = String::new();
@@ -101,6 +103,11 @@ impl Account {
             }
         }
         Ok(chain::encode(&default))
+    }
+
+    /// Revokes a certificate in DER, which this account ordered or may order.
+    pub async fn revoke(&self, certificate: &[u8], reason: Reason) -> Result<Revocation, Error> {
+        revoke(&self.ca, self.signer(), certificate, reason).await
     }
 
     /// What an HTTP-01 challenge must answer (RFC 8555, section 8.1).

@@ -5,13 +5,15 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use signet_core::revocation::Reason;
 
 use crate::gaps::directory::{self, Directory};
 use crate::gaps::jws::{Jws, Signer};
 use crate::gaps::signed::{self, Nonces, SignedPost};
 use crate::http::{HttpClient, Reply};
 use crate::observer::{Observer, Resource};
-use crate::{Account, AccountKey, Eab, Error, answers};
+use crate::revoke::revoke;
+use crate::{Account, AccountKey, Eab, Error, Revocation, answers};
 
 /// How many endpoints to keep when nobody uses them.
 const IDLE_ENDPOINTS: usize = 32;
@@ -86,6 +88,17 @@ impl Clients {
         Account::new(self.ca(endpoint), key.clone(), uri.to_owned())
     }
 
+    /// Revokes a certificate in DER with its own key, whichever account ordered it.
+    pub async fn revoke_with_key(
+        &self,
+        endpoint: &Endpoint,
+        key: &AccountKey,
+        certificate: &[u8],
+        reason: Reason,
+    ) -> Result<Revocation, Error> {
+        revoke(&self.ca(endpoint), Signer::Key(key), certificate, reason).await
+    }
+
     fn ca(&self, endpoint: &Endpoint) -> Arc<Ca> {
         let mut cas = self.cas.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(ca) = cas.get(endpoint) {
@@ -112,6 +125,10 @@ pub(crate) struct Ca {
 impl Ca {
     fn new(endpoint: Endpoint, observer: Arc<dyn Observer>) -> Self {
         Self { endpoint, observer, http: Default::default(), directory: Default::default(), nonces: Nonces::default() }
+    }
+
+    pub(crate) fn directory_url(&self) -> &str {
+        &self.endpoint.directory_url
     }
 
     /// The directory, fetched when we have none. Tasks that come meanwhile wait for that one fetch.

@@ -64,6 +64,8 @@ pub enum Error {
     Understand { host: String, what: &'static str, source: serde_json::Error },
     #[error("missed {what} in the answer of {host}")]
     Miss { host: String, what: &'static str },
+    #[error("could not find {what} in the directory {url}: this CA does not offer it")]
+    Offer { url: String, what: &'static str },
     #[error("the CA refused: {0}")]
     Refuse(Problem),
 }
@@ -82,6 +84,7 @@ impl Error {
             Self::Reach { .. } | Self::AwaitReply { .. } | Self::ReadReply { .. } => "CAUnreachable",
             Self::ReceiveStatus { status: 429, .. } => "RateLimited",
             Self::ReceiveStatus { .. } | Self::Understand { .. } | Self::Miss { .. } => "CAAnswerUnclear",
+            Self::Offer { .. } => "CARefused",
             Self::Refuse(problem) if is_rate_limit(problem) => "RateLimited",
             Self::Refuse(problem) if problem.status >= 500 => "CAUnavailable",
             Self::Refuse(_) => "CARefused",
@@ -94,7 +97,8 @@ impl Error {
             Self::ReadCaBundle { .. }
             | Self::ReadAccountKey { .. }
             | Self::ReadBindingKey { .. }
-            | Self::ParseUrl { .. } => Blame::User,
+            | Self::ParseUrl { .. }
+            | Self::Offer { .. } => Blame::User,
             Self::PrepareTls { .. } | Self::GenerateAccountKey | Self::Sign | Self::BuildRequest { .. } => Blame::Host,
             Self::Reach { .. } | Self::AwaitReply { .. } | Self::ReadReply { .. } => Blame::Network,
             Self::ReceiveStatus { .. } | Self::Understand { .. } | Self::Miss { .. } => Blame::Ca,
@@ -111,7 +115,8 @@ impl Error {
             Self::ReadCaBundle { .. }
             | Self::ReadAccountKey { .. }
             | Self::ReadBindingKey { .. }
-            | Self::ParseUrl { .. } => Retry::Never,
+            | Self::ParseUrl { .. }
+            | Self::Offer { .. } => Retry::Never,
             Self::Reach { .. } | Self::AwaitReply { .. } | Self::ReadReply { .. } => Retry::Later(CONNECTION_PAUSE),
             Self::ReceiveStatus { status, retry_after, .. } => {
                 let pause = if *status == 429 { RATE_LIMIT_PAUSE } else { SERVER_PAUSE };

@@ -16,6 +16,7 @@ mod gaps;
 mod http;
 mod observer;
 mod problem;
+mod revoke;
 mod tls;
 
 pub use account::Account;
@@ -25,3 +26,4 @@ pub use gaps::eab::{Eab, MacAlgorithm};
 pub use gaps::key::AccountKey;
 pub use observer::{NoObserver, Observer, RequestMade, Resource};
 pub use problem::Problem;
+pub use revoke::Revocation;

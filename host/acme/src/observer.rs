@@ -17,6 +17,7 @@ pub enum Resource {
     Challenge,
     Finalize,
     Certificate,
+    RevokeCert,
 }
 
 impl Resource {
@@ -33,6 +34,7 @@ impl Resource {
             Self::Challenge => "challenge",
             Self::Finalize => "finalize",
             Self::Certificate => "certificate",
+            Self::RevokeCert => "revoke_cert",
         }
     }
 }

@@ -13,3 +13,4 @@ pub mod order;
 pub mod pki;
 pub mod plan;
 pub mod request;
+pub mod revocation;

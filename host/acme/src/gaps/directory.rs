@@ -12,6 +12,8 @@ pub(crate) struct Directory {
     pub(crate) new_nonce: String,
     pub(crate) new_account: String,
     pub(crate) new_order: String,
+    /// A CA need not have it.
+    pub(crate) revoke_cert: Option<String>,
 }
 
 pub(crate) async fn fetch(http: &HttpClient, url: &str) -> Result<Directory, Error> {

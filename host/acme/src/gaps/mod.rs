@@ -10,6 +10,7 @@
 //! | `Retry-After` is private, and dropped from errors | [`retry_after`] |
 //! | `notAfter` cannot be asked for | [`crate::Account::new_order`] |
 //! | alternate chains are not fetched, so none can be preferred | [`chain`] |
+//! | a certificate is revoked by its account only, never with its own key | [`crate::Clients::revoke_with_key`] |
 //! | the directory's URLs are private, and fetched again for every account | [`directory`] |
 
 pub(crate) mod chain;
