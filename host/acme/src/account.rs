@@ -40,8 +40,8 @@ impl Account {
     }
 
     /// Orders a certificate for `identifiers`. `replaces` is the ARI identifier of the certificate that the
-    /// new one takes the place of (RFC 9773, section 5); when the CA says that it was replaced already,
-    /// the order is made without it.
+    /// new one takes the place of (RFC 9773, section 5). A CA that does not know what that is is not told,
+    /// and when it does not like what it is told, the order is made without it.
     pub async fn new_order(
         &self,
         identifiers: &[Identifier],
@@ -51,9 +51,13 @@ impl Account {
     ) -> Result<OrderAtCa, Error> {
         let directory = self.ca.directory().await?;
         let not_after = not_after.map(|at| format!("{at:.0}"));
+        let replaces = replaces.filter(|_| directory.renewal_info.is_some());
         let mut order = NewOrder { identifiers, profile, replaces, not_after };
         let mut result = self.post(Resource::NewOrder, &directory.new_order, json(&order)).await;
-        if replaces.is_some() && result.as_ref().is_err_and(|error| error.is_acme("alreadyReplaced")) {
+        if let (Some(replaced), Err(error)) = (replaces, &result)
+            && may_be_about_what_is_replaced(error)
+        {
+            tracing::info!(replaced, error = error.sentence(), "the CA takes no replacement, ordering without it");
             order.replaces = None;
             result = self.post(Resource::NewOrder, &directory.new_order, json(&order)).await;
         }
@@ -133,6 +137,15 @@ impl Account {
     fn signer(&self) -> Signer<'_> {
         Signer::Account(&self.key, &self.uri)
     }
+}
+
+/// Whether an order may have been refused for the certificate that it says it replaces: CAs differ in what
+/// they call that, `alreadyReplaced` apart. What is about its names, its account or the CA's limits is not.
+fn may_be_about_what_is_replaced(error: &Error) -> bool {
+    const TYPES: [&str; 5] = ["alreadyReplaced", "conflict", "malformed", "unauthorized", "serverInternal"];
+    error.problem().is_some_and(|problem| {
+        problem.retry_after.is_none() && (problem.status == 404 || TYPES.contains(&problem.acme_type()))
+    })
 }
 
 impl fmt::Debug for Account {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use signet_core::acme::RenewalAtCa;
 use signet_core::revocation::Reason;
 
 use crate::gaps::directory::{self, Directory};
@@ -13,7 +14,7 @@ use crate::gaps::signed::{self, Nonces, SignedPost};
 use crate::http::{HttpClient, Reply};
 use crate::observer::{Observer, Resource};
 use crate::revoke::revoke;
-use crate::{Account, AccountKey, Eab, Error, Revocation, answers};
+use crate::{Account, AccountKey, Eab, Error, Revocation, answers, renewal};
 
 /// How many endpoints to keep when nobody uses them.
 const IDLE_ENDPOINTS: usize = 32;
@@ -99,6 +100,12 @@ impl Clients {
         revoke(&self.ca(endpoint), Signer::Key(key), certificate, reason).await
     }
 
+    /// When the CA would like to see the certificate of that name ([`crate::certificate_id`]) renewed; none
+    /// when it does not say such things.
+    pub async fn renewal_info(&self, endpoint: &Endpoint, id: &str) -> Result<Option<RenewalAtCa>, Error> {
+        renewal::fetch(&*self.ca(endpoint), id).await
+    }
+
     fn ca(&self, endpoint: &Endpoint) -> Arc<Ca> {
         let mut cas = self.cas.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(ca) = cas.get(endpoint) {
@@ -162,7 +169,7 @@ impl Ca {
         result
     }
 
-    async fn http(&self) -> Result<&HttpClient, Error> {
+    pub(crate) async fn http(&self) -> Result<&HttpClient, Error> {
         self.http.get_or_try_init(|| async { HttpClient::new(&self.endpoint, self.observer.clone()) }).await
     }
 }

@@ -132,6 +132,15 @@ impl Error {
         }
     }
 
+    /// Whether the CA, or the way to it, is out of order for everybody; else what it said is about the request.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Reach { .. } | Self::AwaitReply { .. } | Self::ReadReply { .. } | Self::ReceiveStatus { .. } => true,
+            Self::Refuse(problem) => is_rate_limit(problem) || problem.status >= 500,
+            _ => false,
+        }
+    }
+
     /// The problem document, when the CA sent one.
     pub fn problem(&self) -> Option<&Problem> {
         match self {

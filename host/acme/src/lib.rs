@@ -16,6 +16,7 @@ mod gaps;
 mod http;
 mod observer;
 mod problem;
+mod renewal;
 mod revoke;
 mod tls;
 
@@ -26,4 +27,5 @@ pub use gaps::eab::{Eab, MacAlgorithm};
 pub use gaps::key::AccountKey;
 pub use observer::{NoObserver, Observer, RequestMade, Resource};
 pub use problem::Problem;
+pub use renewal::certificate_id;
 pub use revoke::Revocation;

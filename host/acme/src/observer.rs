@@ -18,6 +18,7 @@ pub enum Resource {
     Finalize,
     Certificate,
     RevokeCert,
+    RenewalInfo,
 }
 
 impl Resource {
@@ -34,6 +35,7 @@ impl Resource {
             Self::Challenge => "challenge",
             Self::Finalize => "finalize",
             Self::Certificate => "certificate",
+            Self::RenewalInfo => "renewal_info",
             Self::RevokeCert => "revoke_cert",
         }
     }

@@ -7,6 +7,8 @@ pub const CERTIFICATE_NAME: &str = "cert-manager.io/certificate-name";
 pub const CERTIFICATE_REVISION: &str = "cert-manager.io/certificate-revision";
 /// On a CertificateRequest: the Secret that holds the key which signed the request.
 pub const PRIVATE_KEY_SECRET_NAME: &str = "cert-manager.io/private-key-secret-name";
+/// On a CertificateRequest: the certificate that it replaces, by the name that its CA has for it (RFC 9773).
+pub const REPLACES: &str = "signet.dev/replaces";
 /// Label of the temporary Secret that holds the next private key: `true`.
 pub const NEXT_PRIVATE_KEY: &str = "cert-manager.io/next-private-key";
 /// On a Certificate: `true` asks for a self-signed stand-in until the real certificate is there.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use signet_acme::{Account, AccountKey, Clients, Eab, Endpoint, MacAlgorithm, Observer, Registration};
 use signet_api::IssuerRef;
 use signet_api::issuer::AcmeIssuer;
+use signet_core::acme::RenewalAtCa;
 use signet_core::failure::{Failure, Retry};
 
 use crate::context::Context;
@@ -85,6 +86,16 @@ impl Accounts {
         })
     }
 
+    /// When the issuer's CA would like to see the certificate of that name renewed; none when it does not
+    /// say such things.
+    pub(crate) async fn renewal_info(
+        &self,
+        acme: &AcmeIssuer,
+        id: &str,
+    ) -> Result<Option<RenewalAtCa>, signet_acme::Error> {
+        self.clients.renewal_info(&endpoint(acme), id).await
+    }
+
     /// Makes or finds the account at the CA.
     pub(crate) async fn register(
         &self,
@@ -103,7 +114,7 @@ impl Accounts {
     }
 }
 
-fn endpoint(acme: &AcmeIssuer) -> Endpoint {
+pub(crate) fn endpoint(acme: &AcmeIssuer) -> Endpoint {
     Endpoint {
         directory_url: acme.server.clone(),
         ca_bundle: acme.ca_bundle.as_ref().map(|bundle| bundle.0.clone()).filter(|bundle| !bundle.is_empty()),

@@ -50,6 +50,10 @@ impl<K: Resource + Clone> Cache<K> {
         keys.filter_map(|key| state.objects.get(key).cloned()).collect()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.read().objects.len()
+    }
+
     pub(crate) fn all(&self) -> Vec<Arc<K>> {
         self.read().objects.values().cloned().collect()
     }

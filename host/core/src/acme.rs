@@ -75,3 +75,15 @@ pub struct ChallengeAtCa {
     /// Why validation failed, as a sentence.
     pub problem: Option<String>,
 }
+
+/// When the CA would like to see a certificate renewed (RFC 9773, section 4.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenewalAtCa {
+    /// The window begins before it ends.
+    pub start: Timestamp,
+    pub end: Timestamp,
+    /// A page that says why, where the CA gives one.
+    pub explanation_url: Option<String>,
+    /// How long the CA asks to wait before the next question.
+    pub retry_after: Option<std::time::Duration>,
+}

@@ -14,6 +14,14 @@ pub fn short_hex(bytes: &[u8]) -> String {
 pub(crate) fn hashed_name(head: &str, fact: &impl Serialize) -> String {
     let json = serde_json::to_vec(fact).expect("a spec is plain data");
     let hash = json.iter().fold(0x811c_9dc5_u32, |hash, byte| hash.wrapping_mul(0x0100_0193) ^ u32::from(*byte));
+/// A number from 0 up to but not 1 that looks drawn by lot, and is always the same for the same fact.
+pub(crate) fn share(fact: &[u8]) -> f64 {
+    let digest = Sha256::digest(fact);
+    let bits = digest[..8].iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+    // As many bits as a float holds exactly.
+    (bits >> 11) as f64 / (1_u64 << 53) as f64
+}
+
     let head = head.get(..52).unwrap_or(head).trim_end_matches(['-', '.']);
     format!("{head}-{hash}")
 }

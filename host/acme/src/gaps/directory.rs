@@ -12,6 +12,8 @@ pub(crate) struct Directory {
     pub(crate) new_nonce: String,
     pub(crate) new_account: String,
     pub(crate) new_order: String,
+    /// Where the CA says when to renew (RFC 9773), if it does.
+    pub(crate) renewal_info: Option<String>,
     /// A CA need not have it.
     pub(crate) revoke_cert: Option<String>,
 }

@@ -9,12 +9,14 @@
 //! Making keys, signing requests and reading PEM belong to the edge; this module sees facts.
 
 mod observed;
+mod renewal;
 mod status;
 #[cfg(test)]
 mod tests;
 mod violations;
 
 pub use observed::{Failure, NextKey, Observed, Outcome, Pair, Request, SecretData, TargetSecret};
+pub use renewal::{Ari, Failed, Memory, Outcome as AriOutcome};
 pub use violations::{Violation, first_violation};
 
 use std::time::Duration;
@@ -38,8 +40,9 @@ pub enum Action {
     /// Makes a key by the rules of `spec.privateKey` and keeps it in a new Secret that the
     /// Certificate owns. With `copy_current`, the key of the target Secret is kept instead.
     CreateNextKey { secret: String, copy_current: bool },
-    /// Signs a request with the key in `key_secret` and creates the CertificateRequest.
-    CreateRequest { name: String, revision: i64, key_secret: String },
+    /// Signs a request with the key in `key_secret` and creates the CertificateRequest, for a
+    /// certificate that takes the place of `replaces` (RFC 9773, section 5).
+    CreateRequest { name: String, revision: i64, key_secret: String, replaces: Option<String> },
     /// Deletes a CertificateRequest that can no longer be used.
     DeleteRequest { name: String },
     /// Writes what `request` was issued and the key in `key_secret` into the target Secret.
@@ -49,6 +52,9 @@ pub enum Action {
     RepairSecret,
     /// Deletes a Secret that held a key for an issuance that is over.
     DeleteNextKey { secret: String },
+    /// Asks the CA when it would like to see the certificate of this name renewed. Its answer goes into
+    /// [`Memory`].
+    AskRenewal { id: String },
 }
 
 /// A plan for a Certificate.
@@ -90,6 +96,11 @@ fn rest(observed: &Observed, now: Timestamp) -> CertificatePlan {
     }
     actions.extend(observed.next_keys.iter().map(|key| Action::DeleteNextKey { secret: key.secret.clone() }));
     actions.extend(observed.surplus_requests.iter().map(|name| Action::DeleteRequest { name: name.clone() }));
+    if let Some(id) = renewal::due_question(observed, now) {
+        // The status waits for the answer, so that it is written once.
+        actions.push(Action::AskRenewal { id });
+        return CertificatePlan { actions, ..CertificatePlan::rest() };
+    }
     CertificatePlan { actions, ..status::ready(observed, now) }
 }
 
@@ -141,6 +152,7 @@ fn begin(
         name: request_name(&observed.name, revision),
         revision,
         key_secret: secret.clone(),
+        replaces: renewal::replaced(observed).map(str::to_owned),
     });
     let events = if observed.is_issuing() { Vec::new() } else { vec![status::begun(violation)] };
     CertificatePlan { actions, events, ..CertificatePlan::rest() }

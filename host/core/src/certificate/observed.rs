@@ -6,6 +6,8 @@ use signet_api::certificate::condition::ISSUING;
 use signet_api::meta::condition;
 use signet_api::{CertificateSpec, CertificateStatus, Condition};
 
+use super::renewal::Ari;
+
 /// A Certificate and what stands around it, read and parsed by the edge.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observed {
@@ -31,6 +33,10 @@ pub struct Observed {
     pub current_request_mismatches: Option<Vec<String>>,
     /// Requests of old revisions beyond `revisionHistoryLimit`.
     pub surplus_requests: Vec<String>,
+    /// The CA that may be asked when to renew; none where there is none.
+    pub ari: Option<Ari>,
+    /// When the certificate that is there was asked for, if it took another's place.
+    pub replaced_at: Option<Timestamp>,
 }
 
 /// The target Secret, as far as it matters.
@@ -60,7 +66,10 @@ pub enum SecretData {
 pub struct Pair {
     pub not_before: Timestamp,
     pub not_after: Timestamp,
+    /// By the lifetime and the spec alone.
     pub renewal_time: Timestamp,
+    /// The name by which the CA is asked about it (RFC 9773, section 4.1); none where nobody is asked.
+    pub ari_id: Option<String>,
     pub key_matches: bool,
     /// How the key breaks `spec.privateKey`, if it does.
     pub key_violation: Option<String>,

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use signet_api::certificate::RenewalPolicy;
 use signet_api::certificate::condition::{ISSUING, READY};
 use signet_api::meta::{remove_condition, set_condition, whole_seconds};
 use signet_api::{CertificateStatus, Condition, ConditionStatus};
 
 use super::CertificatePlan;
 use super::observed::{Failure, Observed, Pair, Request, SecretData};
+use super::renewal;
 use super::violations::Violation;
 use crate::plan::{Event, Severity};
 
@@ -88,18 +88,20 @@ fn set_broken(
 fn settle(status: &mut CertificateStatus, observed: &Observed, pair: &Pair, now: Timestamp) {
     status.not_before = Some(Time(pair.not_before));
     status.not_after = Some(Time(pair.not_after));
-    status.renewal_time = renews(observed).then_some(Time(pair.renewal_time));
-    let message = match renews(observed) {
-        true => format!("Certificate is up to date and has not expired; it is renewed at {}", pair.renewal_time),
+    let message = match renewal::is_wanted(observed) {
+        true => {
+            let schedule = renewal::schedule(observed, pair);
+            status.renewal_time = Some(Time(schedule.told));
+            status.acme = renewal::status(observed, pair, &schedule, now);
+            format!("Certificate is up to date and has not expired; it is renewed at {schedule}")
+        }
         false => {
+            status.renewal_time = None;
+            status.acme = None;
             format!("Certificate is up to date and expires at {}; spec.renewal.policy is Disabled", pair.not_after)
         }
     };
     set(status, observed, Condition::new(READY, ConditionStatus::True, "Ready", message), now);
-}
-
-fn renews(observed: &Observed) -> bool {
-    observed.spec.renewal.clone().unwrap_or_default().policy != Some(RenewalPolicy::Disabled)
 }
 
 /// The moment after the target Secret was written.
@@ -130,9 +132,9 @@ pub(super) fn ready(observed: &Observed, now: Timestamp) -> CertificatePlan {
     status.next_private_key_secret_name = None;
     remove_condition(&mut status.conditions, ISSUING);
     settle(&mut status, observed, pair, now);
-    let wake = if renews(observed) { pair.renewal_time } else { pair.not_after };
-    let requeue = Duration::try_from(wake.duration_since(now)).ok();
-    CertificatePlan { requeue, ..plan(observed, status) }
+    let requeue = Duration::try_from(renewal::wake(observed, pair).duration_since(now)).ok();
+    let events = renewal::news(observed, pair, &status).into_iter().collect();
+    CertificatePlan { requeue, events, ..plan(observed, status) }
 }
 
 /// An issuance that the issuer refused.

@@ -1,6 +1,8 @@
 //! Tables for each decision, and a small world in which plans are applied, cut off after any
 //! step, and decided again.
 
+mod renewal;
+
 use jiff::Timestamp;
 use signet_api::certificate::condition::{ISSUING, READY};
 use signet_api::certificate::{CertificatePrivateKey, RotationPolicy};
@@ -36,6 +38,8 @@ fn wish() -> Observed {
         request: None,
         current_request_mismatches: None,
         surplus_requests: Vec::new(),
+        ari: None,
+        replaced_at: None,
     }
 }
 
@@ -44,6 +48,7 @@ fn pair(now: i64) -> Pair {
         not_before: at(now),
         not_after: at(now + 90 * 24 * HOUR),
         renewal_time: at(now + 60 * 24 * HOUR),
+        ari_id: None,
         key_matches: true,
         key_violation: None,
         spec_mismatches: Vec::new(),
@@ -88,7 +93,7 @@ impl World {
                 world.next_keys.retain(|key| key.secret != *secret);
                 world.next_keys.push(NextKey { secret: secret.clone(), usable: true });
             }
-            Action::CreateRequest { name, revision: _, key_secret } => {
+            Action::CreateRequest { name, revision: _, key_secret, replaces: _ } => {
                 assert!(world.request.is_none(), "a second request {name} beside {:?}", world.request);
                 world.request = Some(Request {
                     name: name.clone(),
@@ -111,6 +116,7 @@ impl World {
             }
             Action::RepairSecret => world.secret.as_mut().expect("there is a Secret").drifted = false,
             Action::DeleteNextKey { secret } => world.next_keys.retain(|key| key.secret != *secret),
+            Action::AskRenewal { id } => panic!("nobody may be asked about {id}"),
         }
         self.writes += 1;
     }
@@ -175,7 +181,9 @@ fn an_issuance_cut_off_after_any_write_ends_ready_with_nothing_left_over() {
 fn a_converged_certificate_waits_for_its_renewal() {
     let plan = decide(&ready(), at(NOW + HOUR));
     assert!(plan.is_converged(), "{plan:?}");
-    assert_eq!(plan.requeue, Some(Duration::from_secs(60 * 24 * 3600 - 3600)));
+    // Spread over a sixtieth of the lifetime before its time.
+    let latest = Duration::from_secs(60 * 24 * 3600 - 3600);
+    assert!((latest - Duration::from_secs(36 * 3600)..=latest).contains(&plan.requeue.unwrap()), "{plan:?}");
 }
 
 #[test]

@@ -2,9 +2,9 @@
 //! speaks is the reason on the condition.
 
 use jiff::Timestamp;
-use signet_api::certificate::RenewalPolicy;
 
 use super::observed::{Observed, Pair, SecretData};
+use super::renewal;
 
 /// One rule that is broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,12 @@ const RULES: &[Rule] = &[
 /// The first rule that is broken, if one is.
 pub fn first_violation(observed: &Observed, now: Timestamp) -> Option<Violation> {
     RULES.iter().find_map(|rule| rule(observed, now))
+}
+
+/// Whether the Secret holds a certificate of the issuer that the spec asks for.
+pub(super) fn is_of_its_issuer(observed: &Observed) -> bool {
+    let is_marked = observed.secret.as_ref().is_some_and(|secret| secret.issuer.is_some());
+    is_marked && incorrect_issuer(observed, Timestamp::UNIX_EPOCH).is_none()
 }
 
 fn broken(reason: &'static str, message: String) -> Option<Violation> {
@@ -141,10 +147,9 @@ fn expired(observed: &Observed, now: Timestamp) -> Option<Violation> {
 }
 
 fn renewing(observed: &Observed, now: Timestamp) -> Option<Violation> {
-    let renewal = observed.spec.renewal.clone().unwrap_or_default();
-    if renewal.policy == Some(RenewalPolicy::Disabled) {
+    if !renewal::is_wanted(observed) {
         return None;
     }
-    let due = pair(observed)?.renewal_time;
-    (due <= now).then(|| Violation { reason: "Renewing", message: format!("renewal was due at {due}") })
+    let schedule = renewal::schedule(observed, pair(observed)?);
+    (schedule.due <= now).then(|| Violation { reason: "Renewing", message: schedule.why() })
 }

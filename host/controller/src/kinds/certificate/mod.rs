@@ -2,6 +2,7 @@
 //! target Secret.
 
 mod observe;
+pub(crate) mod renewal;
 mod target;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use signet_api::{Certificate, CertificateRequest, CertificateRequestSpec, Certif
 use signet_core::certificate::{Action, CertificatePlan, Observed, decide};
 use signet_pki::PrivateKey;
 
+use self::renewal::Renewals;
 use crate::context::{Context, Memories};
 use crate::error::Error;
 use crate::key::Key;
@@ -35,6 +37,7 @@ const NOT_COPIED: [&str; 3] = ["kubectl.kubernetes.io/", "fluxcd.io/", "argocd.a
 pub(crate) struct Certificates {
     /// The uid of the request that this process made last; one with another was made before it began.
     made: Memories<Option<String>>,
+    renewals: Renewals,
 }
 
 #[async_trait]
@@ -55,7 +58,8 @@ impl Kind for Certificates {
     }
 
     async fn observe(&self, cx: &Context, certificate: &Arc<Certificate>) -> Result<Observed, Error> {
-        observe::observe(cx, certificate, self.made.get(&**certificate).as_deref()).await
+        let ari = self.renewals.of(cx, certificate);
+        observe::observe(cx, certificate, self.made.get(&**certificate).as_deref(), ari).await
     }
 
     fn decide(observed: &Observed, now: Timestamp) -> CertificatePlan {
@@ -74,8 +78,11 @@ impl Kind for Certificates {
                 let key = if copy_current { current_key(cx, certificate).await? } else { new_key(certificate).await? };
                 cx.writer.create(&key_secret(certificate, &secret, key)).await
             }
-            Action::CreateRequest { name, revision, key_secret } => {
-                let request = new_request(cx, certificate, &name, revision, &key_secret).await?;
+            Action::CreateRequest { name, revision, key_secret, replaces } => {
+                let mut request = new_request(cx, certificate, &name, revision, &key_secret).await?;
+                let annotations = request.annotations_mut();
+                annotations.remove(labels::REPLACES);
+                annotations.extend(replaces.map(|id| (labels::REPLACES.to_owned(), id)));
                 cx.writer.create(&request).await?;
                 let made = cx.stores.requests.get(&Key::of(&request)).and_then(|request| request.uid());
                 self.made.change(&**certificate, |known| *known = made);
@@ -86,9 +93,15 @@ impl Kind for Certificates {
                 None => Ok(()),
             },
             Action::WriteSecret { request, key_secret } => {
-                target::write(cx, certificate, observed, &request, &key_secret).await
+                let id = target::write(cx, certificate, observed, &request, &key_secret).await?;
+                self.renewals.written(certificate, id.as_deref());
+                Ok(())
             }
             Action::RepairSecret => target::repair(cx, certificate, observed).await,
+            Action::AskRenewal { id } => {
+                self.renewals.ask(cx, certificate, id).await;
+                Ok(())
+            }
             Action::DeleteNextKey { secret } => match cx.stores.secrets.get(&beside(certificate, &secret)) {
                 Some(secret) => cx.writer.delete(&*secret).await,
                 None => Ok(()),
@@ -98,6 +111,7 @@ impl Kind for Certificates {
 
     fn forget(&self, _: &Context, key: &Key) {
         self.made.forget(key);
+        self.renewals.forget(key);
     }
 }
 

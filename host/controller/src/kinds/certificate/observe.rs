@@ -8,10 +8,10 @@ use kube::ResourceExt;
 use signet_api::certificaterequest::{condition as of_request, reason};
 use signet_api::meta::{condition, has_condition};
 use signet_api::{Certificate, CertificateRequest, CertificateSpec, ConditionStatus, labels};
-use signet_core::certificate::{Failure, NextKey, Observed, Outcome, Pair, Request, SecretData, TargetSecret};
+use signet_core::certificate::{Ari, Failure, NextKey, Observed, Outcome, Pair, Request, SecretData, TargetSecret};
 use signet_core::pki::{self, Chain, Csr, KeyFacts};
 
-use super::{beside, target};
+use super::{beside, renewal, target};
 use crate::context::Context;
 use crate::error::Error;
 use crate::issuers::AnyIssuer;
@@ -27,6 +27,7 @@ pub(super) async fn observe(
     cx: &Context,
     certificate: &Arc<Certificate>,
     made: Option<&str>,
+    ari: Option<Ari>,
 ) -> Result<Observed, Error> {
     let namespace = certificate.namespace().unwrap_or_default();
     let (spec, status) = (certificate.spec.clone(), certificate.status.clone().unwrap_or_default());
@@ -52,6 +53,8 @@ pub(super) async fn observe(
         request,
         current_request_mismatches: current.map(|request| mismatches(&spec, request)),
         surplus_requests: surplus(&spec, revision, &requests),
+        replaced_at: current.and_then(|request| renewal::replaced_at(request)),
+        ari,
         spec,
         status,
     })
@@ -139,11 +142,13 @@ fn secret_data(spec: &CertificateSpec, secret: &Secret) -> SecretData {
 
 fn pair(spec: &CertificateSpec, chain: &Chain, key: Option<&KeyFacts>) -> Pair {
     let leaf = &chain.leaf;
+    let ari_id = signet_acme::certificate_id(chain.chain_pem.as_bytes());
     let renew_before: Option<SignedDuration> = spec.renew_before.as_ref().map(|before| before.get());
     Pair {
         not_before: leaf.not_before,
         not_after: leaf.not_after,
         renewal_time: pki::renewal_time(leaf.not_before, leaf.not_after, renew_before, spec.renew_before_percentage),
+        ari_id,
         key_matches: key.is_some_and(|key| pki::public_key_matches(&leaf.public_key, &key.spki_der)),
         key_violation: key.and_then(|key| key_violation(spec, key)),
         spec_mismatches: names(pki::secret_mismatch(spec, leaf)),

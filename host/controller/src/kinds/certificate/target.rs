@@ -43,14 +43,15 @@ struct Parts<'a> {
     authority: Option<Vec<u8>>,
 }
 
-/// Writes what `request` was issued, and the key in `key_secret`.
+/// Writes what `request` was issued, and the key in `key_secret`. Returns the name that its CA may be asked
+/// about the certificate by.
 pub(super) async fn write(
     cx: &Context,
     certificate: &Certificate,
     observed: &Observed,
     request: &str,
     key_secret: &str,
-) -> Result<(), Error> {
+) -> Result<Option<String>, Error> {
     let failed = |why: String| not_made(certificate, why);
     let issued = cx.stores.requests.get(&beside(certificate, request));
     let issued = issued.and_then(|request| request.status.clone());
@@ -61,7 +62,8 @@ pub(super) async fn write(
     let key = secret.as_deref().and_then(|secret| secrets::value(secret, TLS_KEY));
     let key = key.ok_or_else(|| failed(format!("Secret {key_secret} has no {TLS_KEY}")))?;
     let parts = Parts { key, chain, authority: issued.ca.map(|authority| authority.0) };
-    apply(cx, certificate, observed, &parts).await
+    apply(cx, certificate, observed, &parts).await?;
+    Ok(signet_acme::certificate_id(parts.chain.chain_pem.as_bytes()))
 }
 
 /// Writes labels, annotations and derived formats again; key and certificate stay.

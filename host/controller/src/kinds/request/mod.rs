@@ -18,6 +18,7 @@ use crate::context::{Context, Memories};
 use crate::error::Error;
 use crate::issuers::AnyIssuer;
 use crate::key::Key;
+use crate::kinds::certificate::renewal::is_asked;
 use crate::queue::Queue;
 use crate::reconcile::Kind;
 use crate::stores::children;
@@ -144,7 +145,9 @@ fn of_acme(cx: &Context, request: &CertificateRequest, acme: &AcmeIssuer) -> Iss
         return Issuer::NotReady("The request can not be read".to_owned());
     };
     match request::order_spec(&request.spec, &csr, acme, request.spec.issuer_ref.clone()) {
-        Ok(spec) => {
+        Ok(mut spec) => {
+            let replaces = request.annotations().get(labels::REPLACES).filter(|_| is_asked(acme));
+            spec.replaces = replaces.cloned();
             let name = request::order_name(&request.name_any(), &spec);
             Issuer::Acme { name, spec: Box::new(spec), order: None }
         }
