@@ -1,14 +1,17 @@
 # The entry point to this repository. A target is a line or two; what is longer is in hack/.
-.PHONY: setup build plugins test lint gen demo demo-down bench
+.PHONY: setup build plugins image test lint gen demo demo-down bench
 
 setup: ## Check the tools that are needed, and install what rustup can.
 	hack/setup
 
 build: setup plugins ## The controller, the CLI (target/release) and the components (target/plugins).
-	cargo build --locked --release -p signet-controller -p signet-cli
+	hack/reproducible cargo build --locked --release -p signet-controller -p signet-cli
 
 plugins: ## The solver components, as target/plugins/*.wasm.
 	hack/plugins
+
+image: build ## An OCI image and its SBOM, in target/image; no container engine is needed.
+	hack/image/build
 
 test: setup plugins ## Every test, of the host and of the guests.
 	hack/test

@@ -7,9 +7,9 @@ use std::path::Path;
 use std::str::FromStr;
 
 use oci_spec::image::{
-    ANNOTATION_REF_NAME, Arch, Config, ConfigBuilder, Descriptor, ImageConfiguration, ImageConfigurationBuilder,
-    ImageIndexBuilder, ImageManifestBuilder, MediaType, Os, PlatformBuilder, RootFsBuilder, SCHEMA_VERSION,
-    Sha256Digest,
+    ANNOTATION_REF_NAME, ANNOTATION_TITLE, Arch, Config, ConfigBuilder, Descriptor, ImageConfiguration,
+    ImageConfigurationBuilder, ImageIndexBuilder, ImageManifestBuilder, MediaType, Os, PlatformBuilder, RootFsBuilder,
+    SCHEMA_VERSION, Sha256Digest,
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -30,7 +30,9 @@ pub struct Layout {
     /// Everything but the layer, by SHA-256 in hex.
     documents: BTreeMap<String, Vec<u8>>,
     layer: Layer,
+    /// The image first, then what is attached to it.
     index: Vec<Descriptor>,
+    pulled_bytes: u64,
 }
 
 /// What an image is, in numbers.
@@ -53,7 +55,7 @@ impl Layout {
         let layer = Layer::new(&image.files, image.compression)?;
         let media_type = image.compression.map_or(MediaType::ImageLayer, |_| MediaType::ImageLayerZstd);
         let described = Descriptor::new(media_type, layer.bytes, sha256(&layer.digest)?);
-        let mut layout = Self { documents: BTreeMap::new(), layer, index: Vec::new() };
+        let mut layout = Self { documents: BTreeMap::new(), layer, index: Vec::new(), pulled_bytes: 0 };
         let configuration = layout.configuration(image)?;
         let configuration = layout.add(MediaType::ImageConfig, &configuration)?;
         let manifest = ImageManifestBuilder::default()
@@ -62,7 +64,9 @@ impl Layout {
             .config(configuration)
             .layers([described])
             .build()?;
+        let pulled = manifest.config().size() + layout.layer.bytes;
         let mut manifest = layout.add(MediaType::ImageManifest, &manifest)?;
+        layout.pulled_bytes = pulled + manifest.size();
         manifest.set_platform(Some(PlatformBuilder::default().architecture(Arch::default()).os(Os::Linux).build()?));
         let names = [CONTAINERD_NAME, ANNOTATION_REF_NAME].map(|key| (key.to_owned(), image.reference.clone()));
         manifest.set_annotations(Some(HashMap::from(names)));
@@ -84,20 +88,48 @@ impl Layout {
     /// Keeps a document, and describes it.
     fn add(&mut self, media_type: MediaType, document: &impl Serialize) -> Result<Descriptor, Error> {
         // By way of a `Value`, whose keys are sorted.
-        let bytes = serde_json::to_vec(&serde_json::to_value(document)?)?;
+        self.add_bytes(media_type, serde_json::to_vec(&serde_json::to_value(document)?)?)
+    }
+
+    fn add_bytes(&mut self, media_type: MediaType, bytes: Vec<u8>) -> Result<Descriptor, Error> {
         let digest = format!("{:x}", Sha256::digest(&bytes));
         let descriptor = Descriptor::new(media_type, bytes.len() as u64, sha256(&digest)?);
         self.documents.insert(digest, bytes);
         Ok(descriptor)
     }
 
+    /// Adds a document about the image, as an artifact that refers to it (image specification 1.1,
+    /// "Guidelines for Artifact Usage"): a registry that the layout is copied to lists it with the image.
+    ///
+    /// # Errors
+    /// None that a caller could cause.
+    pub fn attach(&mut self, artifact_type: &str, title: &str, content: &[u8]) -> Result<(), Error> {
+        let artifact_type = MediaType::from(artifact_type);
+        let mut described = self.add_bytes(artifact_type.clone(), content.to_owned())?;
+        described.set_annotations(Some(HashMap::from([(ANNOTATION_TITLE.to_owned(), title.to_owned())])));
+        let image = &self.index[0];
+        let subject = Descriptor::new(image.media_type().clone(), image.size(), sha256(image.digest().digest())?);
+        let empty = self.add_bytes(MediaType::EmptyJSON, b"{}".to_vec())?;
+        let manifest = ImageManifestBuilder::default()
+            .schema_version(SCHEMA_VERSION)
+            .media_type(MediaType::ImageManifest)
+            .artifact_type(artifact_type.clone())
+            .config(empty)
+            .layers([described])
+            .subject(subject)
+            .build()?;
+        let mut manifest = self.add(MediaType::ImageManifest, &manifest)?;
+        manifest.set_artifact_type(Some(artifact_type));
+        self.index.push(manifest);
+        Ok(())
+    }
+
     /// What the image is, in numbers.
     #[must_use]
     pub fn size(&self) -> Size {
-        let documents: usize = self.documents.values().map(Vec::len).sum();
         Size {
             digest: self.index[0].digest().to_string(),
-            pulled_bytes: self.layer.bytes + documents as u64,
+            pulled_bytes: self.pulled_bytes,
             unpacked_bytes: self.layer.unpacked_bytes,
         }
     }

@@ -14,6 +14,7 @@ mod image;
 mod layer;
 mod layout;
 mod libraries;
+mod signet;
 
 pub use error::Error;
 pub use image::{Content, File, Image};

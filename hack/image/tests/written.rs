@@ -143,6 +143,33 @@ fn a_folder_has_what_an_archive_has() -> Result<()> {
 }
 
 #[test]
+fn a_document_is_attached_to_the_image_and_changes_nothing_of_it() -> Result<()> {
+    let folder = TempDir::new()?;
+    let mut layout = Layout::new(&image()?)?;
+    let before = layout.size();
+    layout.attach("application/vnd.cyclonedx+json", "bom.json", b"{\"a\": 1}")?;
+    assert_eq!(layout.size(), before);
+    layout.write_archive(&folder.path().join("image.tar"))?;
+    let files = files(fs::File::open(folder.path().join("image.tar"))?)?;
+    let index = import(&files)?.index;
+    let (image, artifact) = (&index["manifests"][0], &index["manifests"][1]);
+    assert_eq!(artifact["artifactType"], "application/vnd.cyclonedx+json");
+    assert_eq!(artifact["annotations"], Value::Null, "a name would make it an image to import");
+
+    let blob = |descriptor: &Value| {
+        let digest = descriptor["digest"].as_str().and_then(|digest| digest.strip_prefix("sha256:"));
+        files.get(&format!("blobs/sha256/{}", digest.unwrap_or_default())).context("the blob is there")
+    };
+    let manifest: Value = serde_json::from_slice(blob(artifact)?)?;
+    assert_eq!(manifest["subject"]["digest"], image["digest"]);
+    assert_eq!(manifest["artifactType"], artifact["artifactType"]);
+    assert_eq!(manifest["layers"][0]["annotations"]["org.opencontainers.image.title"], "bom.json");
+    assert_eq!(blob(&manifest["layers"][0])?, b"{\"a\": 1}");
+    assert_eq!(blob(&manifest["config"])?, b"{}");
+    Ok(())
+}
+
+#[test]
 fn a_destination_is_an_absolute_path() -> Result<()> {
     for path in ["relative", "/", "/a/../b", "/a//b", "/a/"] {
         let mut image = Image::new(REFERENCE);

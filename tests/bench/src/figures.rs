@@ -7,7 +7,8 @@ use anyhow::Result;
 use serde_json::json;
 
 /// The largest value that a figure may have.
-const BOUNDS: [(&str, f64); 6] = [
+const BOUNDS: [(&str, f64); 7] = [
+    ("image_mib", 60.0),
     ("http01_writes", 20.0),
     ("dns01_writes", 16.0),
     ("events_per_certificate", 4.0),

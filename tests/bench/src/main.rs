@@ -11,11 +11,12 @@ mod site;
 mod speed;
 mod writes;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 use signet_lab::{AcmeConfig, Config, Lab};
 
 use figures::Figures;
@@ -29,16 +30,30 @@ const CONVERGED: Duration = Duration::from_secs(60);
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let mut figures = Figures::default();
+    image(&mut figures).context("could not read how large the image is; make bench writes it first")?;
     plugin::measure(&mut figures).await.context("could not measure the plugin engine")?;
     // One request to the CA is one that was needed: nonces are refused by chance.
     let acme = AcmeConfig { refused_nonces: 0, ..AcmeConfig::default() };
     let lab = Lab::start(Config { acme, ..Config::default() }).await?;
     in_lab(&lab, &mut figures).await?;
     lab.down().await?;
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench.json");
+    let file = target("bench.json");
     figures.write(&file)?;
     println!("\n{figures}\n{}", file.canonicalize()?.display());
     Ok(if figures.keep_their_bounds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Where everything that make writes is, whatever folder cargo builds into.
+fn target(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target").join(name)
+}
+
+/// What a node pulls, compressed as it is.
+fn image(figures: &mut Figures) -> Result<()> {
+    let described: Value = serde_json::from_slice(&std::fs::read(target("image/image.json"))?)?;
+    let bytes = described["pulled_bytes"].as_f64().context("image.json has pulled_bytes")?;
+    figures.add("image_mib", bytes / f64::from(1 << 20), "MiB");
+    Ok(())
 }
 
 async fn in_lab(lab: &Lab, figures: &mut Figures) -> Result<()> {
