@@ -70,6 +70,22 @@ pub const CHALLENGE_FINALIZER: &str = "acme.cert-manager.io/finalizer";
 /// The same by the name that old releases gave it.
 pub const LEGACY_CHALLENGE_FINALIZER: &str = "finalizer.acme.cert-manager.io";
 
+/// On a Certificate: asks for the revocation of one of its certificates, as JSON.
+pub const REVOKE: &str = "signet.dev/revoke";
+/// On a Certificate: when its certificates are revoked without being asked: `deleted`, `replaced`,
+/// both with a comma between them, or `never`.
+pub const REVOKE_WHEN: &str = "signet.dev/revoke-when";
+/// On a Certificate: which of its certificates were revoked, as JSON. Signet writes it.
+pub const REVOKED: &str = "signet.dev/revoked";
+/// Finalizer of a Certificate of which a certificate is to be revoked before it goes.
+pub const REVOKE_FINALIZER: &str = "signet.dev/revoke";
+/// On an issuer of type ca: the Secret that holds its list of revoked certificates.
+pub const CRL_SECRET_NAME: &str = "signet.dev/crl-secret-name";
+/// On such an issuer: how long a list is good for.
+pub const CRL_DURATION: &str = "signet.dev/crl-duration";
+/// On such an issuer: `true` has Signet serve the list over HTTP.
+pub const CRL_SERVED: &str = "signet.dev/crl-served";
+
 /// Label of a ConfigMap that holds a solver plugin: the plugin's name.
 pub const PLUGIN: &str = "signet.dev/plugin";
 /// On such a ConfigMap: `sha256:` and the hex digest of the uncompressed component.

@@ -4,6 +4,11 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+/// The SHA-256 digest of `bytes` in lowercase hexadecimal.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The first 16 hexadecimal digits of the SHA-256 digest of `bytes`.
 pub fn short_hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes)[..8].iter().map(|byte| format!("{byte:02x}")).collect()

@@ -214,4 +214,6 @@ pub mod condition {
     pub const READY: &str = "Ready";
     /// An issuance is under way, or the last one failed.
     pub const ISSUING: &str = "Issuing";
+    /// The certificate that the message names was revoked, or is to be and is not.
+    pub const REVOKED: &str = "Revoked";
 }
