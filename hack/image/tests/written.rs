@@ -189,6 +189,25 @@ fn a_program_runs_from_nothing_but_its_layer() -> Result<()> {
     Ok(())
 }
 
+/// The program that cargo built beside this test, with the plugins that `make plugins` built.
+#[test]
+fn signet_runs_from_its_image() -> Result<()> {
+    let beside = std::env::current_exe()?.ancestors().nth(2).context("cargo's folder")?.join("signet");
+    let program = std::env::var_os("SIGNET_BIN").map_or(beside, PathBuf::from);
+    let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins");
+    let image = Image::signet(REFERENCE, &program, &plugins);
+    let image = image.context("run `cargo build --workspace --bins` and `make plugins` first")?;
+    assert!(image.files.contains_key("/plugins/ingress.wasm") && image.files.contains_key("/plugins/route53.wasm"));
+    let entrypoint = image.entrypoint[0].clone();
+    let folder = TempDir::new()?;
+    let root = unpacked(&image, folder.path())?;
+    let version = run(&root, &entrypoint, &["--version"])?;
+    assert!(version.stdout.starts_with(b"signet "), "{version:?}");
+    let crds = run(&root, &entrypoint, &["crds"])?;
+    assert!(String::from_utf8_lossy(&crds.stdout).contains("name: certificates.cert-manager.io"), "{crds:?}");
+    Ok(())
+}
+
 #[test]
 fn every_file_belongs_to_root_and_is_of_1970() -> Result<()> {
     let folder = TempDir::new()?;
