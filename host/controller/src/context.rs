@@ -50,9 +50,10 @@ pub(crate) struct Settings {
     /// Whether solvers of Issuers, and of ClusterIssuers, may use the credentials of Signet's environment.
     pub(crate) issuer_ambient: bool,
     pub(crate) cluster_issuer_ambient: bool,
-    /// Where this replica answers HTTP-01.
+    /// Where this replica answers HTTP-01 and TLS-ALPN-01.
     pub(crate) responder_addresses: Vec<IpAddr>,
     pub(crate) responder_port: u16,
+    pub(crate) tls_responder_port: u16,
     /// The Service of all replicas' responders.
     pub(crate) responder_service: Option<Service>,
 }

@@ -217,6 +217,7 @@ async fn context(
             cluster_issuer_ambient: flags.cluster_issuer_ambient_credentials,
             responder_addresses: flags.http01_advertise_address.clone(),
             responder_port: flags.http01_listen_address.port(),
+            tls_responder_port: flags.tls_alpn01_listen_address.port(),
             responder_service: Service::parse(&flags.http01_service, &flags.cluster_resource_namespace),
         },
         writer: Writer::new(client.clone(), stores.clone()),

@@ -35,10 +35,14 @@ pub struct Flags {
     /// Where HTTP-01 challenges are answered.
     #[arg(long, default_value = "0.0.0.0:8089")]
     pub http01_listen_address: SocketAddr,
-    /// The address under which the cluster reaches this process, for HTTP-01.
+    /// Where TLS-ALPN-01 challenges are answered.
+    #[arg(long, default_value = "0.0.0.0:8443")]
+    pub tls_alpn01_listen_address: SocketAddr,
+    /// The address under which the cluster reaches this process, for HTTP-01 and TLS-ALPN-01.
     #[arg(long, env = "POD_IP", value_delimiter = ',')]
     pub http01_advertise_address: Vec<IpAddr>,
-    /// A Service of all replicas, as [NAMESPACE/]NAME: HTTP-01 requests are led to each that is ready.
+    /// A Service of all replicas, as [NAMESPACE/]NAME: the CA is led to each that is ready, for HTTP-01
+    /// and TLS-ALPN-01.
     /// In the cluster resource namespace when none is named; this process alone when it is empty.
     #[arg(long, default_value = "")]
     pub http01_service: String,
@@ -71,7 +75,7 @@ pub struct Flags {
     /// Ask only those, never a zone's own servers.
     #[arg(long, default_value = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
     pub dns01_recursive_nameservers_only: bool,
-    /// DNS servers for looking at HTTP-01 resources; the system's when there are none.
+    /// DNS servers for looking at what HTTP-01 and TLS-ALPN-01 show; the system's when there are none.
     #[arg(long, value_delimiter = ',')]
     pub acme_http01_solver_nameservers: Vec<String>,
 

@@ -10,7 +10,7 @@ use crate::grants::KindGrant;
 use crate::section::{self, SectionError};
 
 /// The contracts that this host speaks.
-pub const SUPPORTED_WIT: &[&str] = &["signet:solver@0.1.0"];
+pub const SUPPORTED_WIT: &[&str] = &["signet:solver@0.1.0", "signet:solver@0.1.1"];
 
 /// The name of the custom section.
 pub const SECTION: &str = "signet-solver-manifest";
@@ -24,22 +24,27 @@ pub enum ChallengeKind {
     /// Proof through a resource under `/.well-known/acme-challenge/`.
     #[serde(rename = "http-01")]
     Http01,
+    /// Proof through a TLS handshake on port 443 (RFC 8737).
+    #[serde(rename = "tls-alpn-01")]
+    TlsAlpn01,
 }
 
 impl ChallengeKind {
-    /// `dns-01` or `http-01`.
+    /// `dns-01`, `http-01` or `tls-alpn-01`.
     pub fn as_str(self) -> &'static str {
         match self {
             ChallengeKind::Dns01 => "dns-01",
             ChallengeKind::Http01 => "http-01",
+            ChallengeKind::TlsAlpn01 => "tls-alpn-01",
         }
     }
 
-    /// The interface of the contract that solves it: `dns01` or `http01`.
+    /// The interface of the contract that solves it: `dns01`, `http01` or `tls-alpn01`.
     pub fn interface(self) -> &'static str {
         match self {
             ChallengeKind::Dns01 => "dns01",
             ChallengeKind::Http01 => "http01",
+            ChallengeKind::TlsAlpn01 => "tls-alpn01",
         }
     }
 }
@@ -62,7 +67,7 @@ pub struct Manifest {
     pub name: String,
     /// Its own version, free text.
     pub version: String,
-    /// The contract it was built against, `signet:solver@0.1.0`.
+    /// The contract it was built against, `signet:solver@0.1.1`.
     pub wit: String,
     /// The challenges that it solves.
     pub challenges: Vec<ChallengeKind>,
@@ -114,7 +119,9 @@ pub enum ManifestError {
         found: String,
     },
     /// It solves nothing.
-    #[error("accept the manifest: challenges is empty; it must list dns-01, http-01 or both")]
+    #[error(
+        "accept the manifest: challenges is empty; it must list dns-01, http-01 or tls-alpn-01, or several of them"
+    )]
     AcceptChallenges,
     /// A host pattern does not parse.
     #[error("accept the manifest: hosts")]
@@ -193,7 +200,7 @@ mod tests {
     #[test]
     fn what_can_not_work_is_refused() {
         assert!(matches!(with("challenges", serde_json::json!([])), Err(ManifestError::AcceptChallenges)));
-        assert!(matches!(with("challenges", serde_json::json!(["tls-alpn-01"])), Err(ManifestError::Parse(_))));
+        assert!(matches!(with("challenges", serde_json::json!(["dns-02"])), Err(ManifestError::Parse(_))));
         assert!(matches!(with("hosts", serde_json::json!(["*"])), Err(ManifestError::AcceptHost(_))));
         assert!(matches!(
             with("config", serde_json::json!({ "type": "nonsense" })),

@@ -47,7 +47,7 @@ impl RecordType {
     }
 }
 
-/// Where Signet's own HTTP-01 endpoint listens.
+/// Where one of Signet's own endpoints listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// IP addresses of the replicas that answer.
@@ -112,6 +112,9 @@ pub trait Backend: Send + Sync {
 
     /// Where the HTTP-01 endpoint listens, which answers the current Challenge from now on.
     async fn responder(&self) -> Result<Endpoint, BackendError>;
+
+    /// Where the TLS-ALPN-01 endpoint listens, which answers the current Challenge from now on.
+    async fn tls_responder(&self) -> Result<Endpoint, BackendError>;
 
     /// A line that the component logged, capped and redacted. It is in the host's log already.
     fn log(&self, _level: LogLevel, _message: &str) {}

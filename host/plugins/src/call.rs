@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::backend::Backend;
-use crate::bindings::{dns01, http01};
+use crate::bindings::{dns01, http01, tls_alpn01};
 use crate::manifest::ChallengeKind;
 
 /// What a solver is asked to prove.
@@ -33,6 +33,15 @@ pub enum Challenge {
         /// The body to answer with.
         key_authorization: String,
     },
+    /// Through a TLS handshake on port 443.
+    TlsAlpn01 {
+        /// The name or address being validated.
+        host: String,
+        /// The name that the handshake asks for.
+        server_name: String,
+        /// The CA's token.
+        token: String,
+    },
 }
 
 impl Challenge {
@@ -41,12 +50,13 @@ impl Challenge {
         match self {
             Challenge::Dns01 { .. } => ChallengeKind::Dns01,
             Challenge::Http01 { .. } => ChallengeKind::Http01,
+            Challenge::TlsAlpn01 { .. } => ChallengeKind::TlsAlpn01,
         }
     }
 
     pub(crate) fn http01(&self) -> Option<(&str, &str)> {
         match self {
-            Challenge::Dns01 { .. } => None,
+            Challenge::Dns01 { .. } | Challenge::TlsAlpn01 { .. } => None,
             Challenge::Http01 { host, token, .. } => Some((host, token)),
         }
     }
@@ -60,6 +70,9 @@ impl Challenge {
             Challenge::Http01 { host, token, key_authorization } => {
                 WitChallenge::Http01(http01::Challenge { config, host, token, key_authorization })
             }
+            Challenge::TlsAlpn01 { host, server_name, token } => {
+                WitChallenge::TlsAlpn01(tls_alpn01::Challenge { config, host, server_name, token })
+            }
         }
     }
 }
@@ -67,6 +80,7 @@ impl Challenge {
 pub(crate) enum WitChallenge {
     Dns01(dns01::Challenge),
     Http01(http01::Challenge),
+    TlsAlpn01(tls_alpn01::Challenge),
 }
 
 /// One call of a solver.

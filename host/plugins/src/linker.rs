@@ -6,9 +6,9 @@ use std::sync::LazyLock;
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
 
-use crate::bindings::{dns01::Dns01GuestPre, http01::Http01GuestPre};
+use crate::bindings::{dns01::Dns01GuestPre, http01::Http01GuestPre, tls_alpn01::TlsAlpn01GuestPre};
 use crate::imports;
-use crate::manifest::{ChallengeKind, Manifest, SUPPORTED_WIT};
+use crate::manifest::{ChallengeKind, Manifest};
 use crate::state::State;
 
 /// Why a component can not be linked.
@@ -34,6 +34,7 @@ pub enum LinkError {
 pub(crate) struct Linked {
     pub(crate) dns01: Option<Dns01GuestPre<State>>,
     pub(crate) http01: Option<Http01GuestPre<State>>,
+    pub(crate) tls_alpn01: Option<TlsAlpn01GuestPre<State>>,
     pub(crate) instance: InstancePre<State>,
 }
 
@@ -60,14 +61,20 @@ pub(crate) fn link(component: &Component, manifest: &Manifest) -> Result<Linked,
     check_exports(component, manifest)?;
     let linker = linker(engine).map_err(LinkError::Link)?;
     let instance = linker.instantiate_pre(component).map_err(LinkError::Link)?;
-    let solves = |kind| manifest.challenges.contains(&kind);
-    let dns01 = solves(ChallengeKind::Dns01).then(|| Dns01GuestPre::new(instance.clone())).transpose();
-    let http01 = solves(ChallengeKind::Http01).then(|| Http01GuestPre::new(instance.clone())).transpose();
-    Ok(Linked { dns01: dns01.map_err(LinkError::Link)?, http01: http01.map_err(LinkError::Link)?, instance })
+    let solves = |kind| manifest.challenges.contains(&kind).then(|| instance.clone());
+    Ok(Linked {
+        dns01: solves(ChallengeKind::Dns01).map(Dns01GuestPre::new).transpose().map_err(LinkError::Link)?,
+        http01: solves(ChallengeKind::Http01).map(Http01GuestPre::new).transpose().map_err(LinkError::Link)?,
+        tls_alpn01: solves(ChallengeKind::TlsAlpn01)
+            .map(TlsAlpn01GuestPre::new)
+            .transpose()
+            .map_err(LinkError::Link)?,
+        instance,
+    })
 }
 
 fn check_exports(component: &Component, manifest: &Manifest) -> Result<(), LinkError> {
-    let version = SUPPORTED_WIT[0].rsplit('@').next().unwrap_or_default();
+    let version = manifest.wit.rsplit('@').next().unwrap_or_default();
     for kind in &manifest.challenges {
         let interface = format!("signet:solver/{}@{version}", kind.interface());
         if component.get_export_index(None, &interface).is_none() {

@@ -156,30 +156,32 @@ impl Plugin {
     }
 
     async fn run(&self, store: &mut Store<State>, challenge: WitChallenge, step: Step) -> Answer {
+        // The interfaces differ in their generated types alone, which no trait spans.
+        macro_rules! solve {
+            ($pre:ident, $kind:ident, $guest:ident, $challenge:ident $(, $argument:ident)?) => {{
+                let pre = self.linked.$pre.as_ref().ok_or(CallFailure::Unsolved(ChallengeKind::$kind))?;
+                let guest = pre.instantiate_async(&mut *store).await.map_err(CallFailure::Instantiate)?;
+                let guest = guest.$guest();
+                match step {
+                    Step::Present => {
+                        $(let $argument = match store.data().backend.clone().tls_responder().await {
+                            Ok($argument) => $argument.into(),
+                            Err(error) => return Ok(Err(error.into_wit())),
+                        };)?
+                        guest.call_present(store, &$challenge $(, &$argument)?).await
+                    }
+                    Step::Cleanup(receipt) => {
+                        let done = guest.call_cleanup(store, &$challenge, receipt.as_ref()).await;
+                        done.map(|done| done.map(|()| vec![]))
+                    }
+                }
+            }};
+        }
         match challenge {
-            WitChallenge::Dns01(challenge) => {
-                let pre = self.linked.dns01.as_ref().ok_or(CallFailure::Unsolved(ChallengeKind::Dns01))?;
-                let guest = pre.instantiate_async(&mut *store).await.map_err(CallFailure::Instantiate)?;
-                let guest = guest.signet_solver_dns01();
-                match step {
-                    Step::Present => guest.call_present(store, &challenge).await,
-                    Step::Cleanup(receipt) => {
-                        let done = guest.call_cleanup(store, &challenge, receipt.as_ref()).await;
-                        done.map(|done| done.map(|()| vec![]))
-                    }
-                }
-            }
-            WitChallenge::Http01(challenge) => {
-                let pre = self.linked.http01.as_ref().ok_or(CallFailure::Unsolved(ChallengeKind::Http01))?;
-                let guest = pre.instantiate_async(&mut *store).await.map_err(CallFailure::Instantiate)?;
-                let guest = guest.signet_solver_http01();
-                match step {
-                    Step::Present => guest.call_present(store, &challenge).await,
-                    Step::Cleanup(receipt) => {
-                        let done = guest.call_cleanup(store, &challenge, receipt.as_ref()).await;
-                        done.map(|done| done.map(|()| vec![]))
-                    }
-                }
+            WitChallenge::Dns01(challenge) => solve!(dns01, Dns01, signet_solver_dns01, challenge),
+            WitChallenge::Http01(challenge) => solve!(http01, Http01, signet_solver_http01, challenge),
+            WitChallenge::TlsAlpn01(challenge) => {
+                solve!(tls_alpn01, TlsAlpn01, signet_solver_tls_alpn01, challenge, endpoint)
             }
         }
         .map_err(CallFailure::Trap)

@@ -149,6 +149,10 @@ impl Backend for InMemory {
         Ok(Endpoint { addresses: vec!["192.0.2.1".to_owned()], port: 8089 })
     }
 
+    async fn tls_responder(&self) -> Result<Endpoint, BackendError> {
+        Ok(Endpoint { addresses: vec!["192.0.2.1".to_owned()], port: 8443 })
+    }
+
     fn log(&self, level: LogLevel, message: &str) {
         eprintln!("{level:?}: {message}");
     }

@@ -15,8 +15,20 @@ use support::*;
 
 /// The guests that these tests and those of `registry` and `runner` call: one that none calls
 /// fails `every_guest_is_tested`.
-const TESTED: &[&str] =
-    &["noop", "spin", "bomb", "chatter", "crash", "fetch", "peek", "receipt", "sleep", "trespass", "command"];
+const TESTED: &[&str] = &[
+    "noop",
+    "spin",
+    "bomb",
+    "chatter",
+    "crash",
+    "fetch",
+    "peek",
+    "receipt",
+    "sleep",
+    "trespass",
+    "command",
+    "passthrough",
+];
 
 #[test]
 fn every_guest_is_tested() {

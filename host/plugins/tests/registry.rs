@@ -193,6 +193,29 @@ async fn the_other_challenge_type_is_not_called() {
     assert!(error.to_string().contains("does not solve http-01"), "{error}");
 }
 
+/// The other guests are of the contract before: one host runs both.
+#[tokio::test]
+async fn a_component_of_the_newest_contract_is_told_where_to_lead_port_443() {
+    let registry = registry(engine(limits()), json!({}));
+    registry.load(origin("passthrough"), source(guest("passthrough"))).await.unwrap();
+    assert!(registry.plugin(ChallengeKind::Http01, "passthrough").is_none());
+    let plugin = registry.plugin(ChallengeKind::TlsAlpn01, "passthrough").unwrap();
+    let memory = Arc::<Memory>::default();
+    let challenge = Challenge::TlsAlpn01 {
+        host: "192.0.2.7".to_owned(),
+        server_name: "7.2.0.192.in-addr.arpa".to_owned(),
+        token: "tok".to_owned(),
+    };
+    let call = Call { challenge, ..call(json!({}), memory.clone()) };
+    let receipt = plugin.present(call.clone()).await.unwrap();
+    assert_eq!(receipt, b"192.0.2.7 7.2.0.192.in-addr.arpa tok 192.0.2.1 8443");
+    assert_eq!(*memory.touched.lock().unwrap(), ["tls responder"]);
+    plugin.cleanup(call.clone(), Some(receipt)).await.unwrap();
+    assert_eq!(plugin.cleanup(call, None).await.unwrap_err().reason(), "Permanent");
+    assert_eq!(memory.touched.lock().unwrap().len(), 1, "cleaning up needs no endpoint");
+    assert_goes_on(&registry).await;
+}
+
 #[tokio::test]
 async fn the_benchmark_measures() {
     let registry = registry(engine(limits()), json!({}));

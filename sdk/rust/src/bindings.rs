@@ -1,7 +1,7 @@
 //! What wit-bindgen makes of the contract: an implementation detail, public only for the macros.
 //!
 //! There is one set for each world, so that a component exports nothing but what its solver
-//! implements. The second shares the first one's imports and types.
+//! implements. The others share the imports and types of the first that has them.
 #![allow(missing_docs, reason = "the contract documents itself, in wit/solver.wit")]
 #![allow(clippy::all, reason = "generated code")]
 
@@ -23,11 +23,29 @@ pub mod http01 {
         pub_export_macro: true,
         export_macro_name: "export_http01",
         with: {
-            "signet:solver/types@0.1.0": super::dns01::signet::solver::types,
-            "signet:solver/log@0.1.0": super::dns01::signet::solver::log,
-            "signet:solver/secrets@0.1.0": super::dns01::signet::solver::secrets,
-            "signet:solver/kube@0.1.0": super::dns01::signet::solver::kube,
-            "signet:solver/dns@0.1.0": super::dns01::signet::solver::dns,
+            "signet:solver/types@0.1.1": super::dns01::signet::solver::types,
+            "signet:solver/log@0.1.1": super::dns01::signet::solver::log,
+            "signet:solver/secrets@0.1.1": super::dns01::signet::solver::secrets,
+            "signet:solver/kube@0.1.1": super::dns01::signet::solver::kube,
+            "signet:solver/dns@0.1.1": super::dns01::signet::solver::dns,
+        },
+    });
+}
+
+pub mod tls_alpn01 {
+    //! The world of a TLS-ALPN-01 solver.
+    wit_bindgen::generate!({
+        world: "tls-alpn01-solver",
+        path: "wit",
+        pub_export_macro: true,
+        export_macro_name: "export_tls_alpn01",
+        with: {
+            "signet:solver/types@0.1.1": super::dns01::signet::solver::types,
+            "signet:solver/log@0.1.1": super::dns01::signet::solver::log,
+            "signet:solver/secrets@0.1.1": super::dns01::signet::solver::secrets,
+            "signet:solver/kube@0.1.1": super::dns01::signet::solver::kube,
+            "signet:solver/dns@0.1.1": super::dns01::signet::solver::dns,
+            "signet:solver/responder@0.1.1": super::http01::signet::solver::responder,
         },
     });
 }

@@ -8,6 +8,7 @@ use crate::log;
 /// ```text
 /// signet_solver::export!(dns01: MyDnsSolver);
 /// signet_solver::export!(http01: MyHttpSolver);
+/// signet_solver::export!(tls_alpn01: MyTlsSolver);
 /// signet_solver::export!(dns01: MyDnsSolver, http01: MyHttpSolver);
 /// ```
 ///
@@ -15,18 +16,9 @@ use crate::log;
 /// must not give them again. Unit tests and native builds export nothing.
 #[macro_export]
 macro_rules! export {
-    (dns01: $dns01:ty $(,)?) => {
+    ($($interface:ident: $solver:ty),+ $(,)?) => {
         $crate::export!(@manifest);
-        $crate::export!(@dns01 $dns01);
-    };
-    (http01: $http01:ty $(,)?) => {
-        $crate::export!(@manifest);
-        $crate::export!(@http01 $http01);
-    };
-    (dns01: $dns01:ty, http01: $http01:ty $(,)?) => {
-        $crate::export!(@manifest);
-        $crate::export!(@dns01 $dns01);
-        $crate::export!(@http01 $http01);
+        $($crate::export!(@$interface $solver);)+
     };
     (@dns01 $dns01:ty) => {
         const _: () = {
@@ -42,6 +34,14 @@ macro_rules! export {
             const _: std::marker::PhantomData<Component> = std::marker::PhantomData;
             #[cfg(all(target_arch = "wasm32", not(test)))]
             $crate::bindings::http01::export_http01!(Component with_types_in $crate::bindings::http01);
+        };
+    };
+    (@tls_alpn01 $tls_alpn01:ty) => {
+        const _: () = {
+            type Component = $crate::tls_alpn01::Export<$tls_alpn01>;
+            const _: std::marker::PhantomData<Component> = std::marker::PhantomData;
+            #[cfg(all(target_arch = "wasm32", not(test)))]
+            $crate::bindings::tls_alpn01::export_tls_alpn01!(Component with_types_in $crate::bindings::tls_alpn01);
         };
     };
     (@manifest) => {

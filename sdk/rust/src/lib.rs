@@ -1,7 +1,7 @@
 //! Write an ACME challenge solver for Signet: one small WebAssembly component that publishes a
-//! record, or leads traffic to a token, and later removes it.
+//! record, or leads traffic to Signet, and later removes it.
 //!
-//! A solver implements [`Dns01Solver`] or [`Http01Solver`] for a type of its own, and names that
+//! A solver implements [`Dns01Solver`], [`Http01Solver`] or [`TlsAlpn01Solver`] for a type of its own, and names that
 //! type in [`export!`]. Its configuration is any type that serde can read: it is the solver's
 //! stanza of the Issuer, which the host has already checked against the JSON Schema in the
 //! solver's manifest, `solver.json`, beside its Cargo.toml.
@@ -61,11 +61,13 @@ pub mod manifest;
 mod receipt;
 pub mod responder;
 mod secret;
+pub mod tls_alpn01;
 
 pub use dns01::Dns01Solver;
 pub use error::{Context, Error, Result};
 pub use http01::Http01Solver;
 pub use secret::{Secret, SecretRef};
+pub use tls_alpn01::TlsAlpn01Solver;
 
 // An author needs these two for `type Config` and for a request's body.
 pub use serde;

@@ -2,7 +2,7 @@
 //! put together while the crate compiles.
 
 /// The contract that this crate speaks.
-pub const WIT: &str = "signet:solver@0.1.0";
+pub const WIT: &str = "signet:solver@0.1.1";
 
 const BEFORE_VERSION: &str = "{\"version\":\"";
 const BEFORE_WIT: &str = "\",\"wit\":\"";
@@ -66,11 +66,11 @@ mod tests {
     #[test]
     fn the_copy_of_the_contract_is_the_contract() {
         let copy = include_str!("../wit/solver.wit");
-        let contract = std::fs::read_to_string("../../wit/solver-0.1.0/solver.wit");
+        let contract = std::fs::read_to_string("../../wit/solver-0.1.1/solver.wit");
         // Outside Signet's own repository there is nothing to compare with but the version.
         if let Ok(contract) = contract {
-            assert_eq!(copy, contract, "copy wit/solver-0.1.0/solver.wit to sdk/rust/wit/");
+            assert_eq!(copy, contract, "copy wit/solver-0.1.1/solver.wit to sdk/rust/wit/");
         }
-        assert!(copy.contains("package signet:solver@0.1.0;"));
+        assert!(copy.contains("package signet:solver@0.1.1;"));
     }
 }

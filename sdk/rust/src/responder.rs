@@ -1,4 +1,5 @@
-//! Signet's own HTTP endpoint for HTTP-01: no pod is needed to answer a challenge.
+//! Signet's own HTTP endpoint for HTTP-01: no pod is needed to answer a challenge. What a TLS-ALPN-01
+//! solver leads traffic to it is handed, as an [`Endpoint`] too.
 
 use crate::bindings::responder;
 use crate::http01::Challenge;

@@ -68,4 +68,7 @@ impl Backend for Nothing {
     async fn responder(&self) -> Result<Endpoint, BackendError> {
         refuse()
     }
+    async fn tls_responder(&self) -> Result<Endpoint, BackendError> {
+        refuse()
+    }
 }

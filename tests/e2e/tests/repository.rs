@@ -1,5 +1,5 @@
-//! What the compiler does not say of this repository: a Rust file that nothing compiles, and a
-//! guest that nobody tests.
+//! What the compiler does not say of this repository: a Rust file that nothing compiles, a guest that
+//! nobody tests, and a published contract that changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -7,9 +7,13 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 /// The Rust files and manifests that git tracks, by their path in the repository.
 type Files = BTreeMap<PathBuf, String>;
+
+/// The published contracts with solvers, and the SHA-256 of each.
+const CONTRACTS: [(&str, &str); 1] = [("0.1.0", "c5eccbd2b51a9f36892388951d7cd96a7a324be43a99f459965c327dc733df80")];
 
 #[test]
 fn every_file_is_compiled_and_every_guest_tested() -> Result<()> {
@@ -22,6 +26,16 @@ fn every_file_is_compiled_and_every_guest_tested() -> Result<()> {
     let untested = untested(&files).into_iter().map(|guest| format!("{}: a guest without a #[test]", guest.display()));
     let faults: Vec<String> = orphans.chain(untested).collect();
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+    Ok(())
+}
+
+/// Components out there were built against them.
+#[test]
+fn a_published_contract_does_not_change() -> Result<()> {
+    for (version, digest) in CONTRACTS {
+        let contract = std::fs::read(root().join(format!("wit/solver-{version}/solver.wit")))?;
+        ensure!(format!("{:x}", Sha256::digest(&contract)) == digest, "change a copy of wit/solver-{version} instead");
+    }
     Ok(())
 }
 

@@ -18,9 +18,9 @@ mod bindings {
     wasmtime::component::bindgen!({
         inline: "
             package signet:host;
-            world log-import { import signet:solver/log@0.1.0; }
+            world log-import { import signet:solver/log@0.1.1; }
         ",
-        path: "../../wit/solver-0.1.0",
+        path: "../../wit/solver-0.1.1",
         require_store_data_send: true,
     });
 }

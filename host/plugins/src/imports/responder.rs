@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wasmtime::component::{HasData, Linker};
 
-use crate::backend::Backend;
+use crate::backend::{Backend, Endpoint};
 use crate::bindings::types::Error;
 use crate::scope::Scope;
 use crate::state::{Refusals, State};
@@ -13,15 +13,16 @@ mod bindings {
     wasmtime::component::bindgen!({
         inline: "
             package signet:host;
-            world responder-import { import signet:solver/responder@0.1.0; }
+            world responder-import { import signet:solver/responder@0.1.1; }
         ",
-        path: "../../wit/solver-0.1.0",
+        path: "../../wit/solver-0.1.1",
         imports: { default: async },
-        with: { "signet:solver/types@0.1.0": crate::bindings::types },
+        with: { "signet:solver/types@0.1.1": crate::bindings::types },
         require_store_data_send: true,
     });
 }
-use bindings::signet::solver::responder as wit;
+#[allow(unreachable_pub, reason = "generated code re-exports it, for the interface that shares its endpoint")]
+pub use bindings::signet::solver::responder as wit;
 
 struct Responder;
 
@@ -43,8 +44,13 @@ impl wit::Host for View<'_> {
             self.refusals.add(why.clone());
             return Err(Error::Auth(why));
         }
-        let endpoint = self.backend.responder().await.map_err(|error| error.into_wit())?;
-        Ok(wit::Endpoint { addresses: endpoint.addresses, port: endpoint.port })
+        Ok(self.backend.responder().await.map_err(|error| error.into_wit())?.into())
+    }
+}
+
+impl From<Endpoint> for wit::Endpoint {
+    fn from(Endpoint { addresses, port }: Endpoint) -> Self {
+        Self { addresses, port }
     }
 }
 

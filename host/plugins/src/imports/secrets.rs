@@ -14,11 +14,11 @@ mod bindings {
     wasmtime::component::bindgen!({
         inline: "
             package signet:host;
-            world secrets-import { import signet:solver/secrets@0.1.0; }
+            world secrets-import { import signet:solver/secrets@0.1.1; }
         ",
-        path: "../../wit/solver-0.1.0",
+        path: "../../wit/solver-0.1.1",
         imports: { default: async },
-        with: { "signet:solver/types@0.1.0": crate::bindings::types },
+        with: { "signet:solver/types@0.1.1": crate::bindings::types },
         require_store_data_send: true,
     });
 }

@@ -121,6 +121,10 @@ impl Backend for Memory {
         self.touch("responder");
         Ok(Endpoint { addresses: vec![], port: 1 })
     }
+    async fn tls_responder(&self) -> Result<Endpoint, BackendError> {
+        self.touch("tls responder");
+        Ok(Endpoint { addresses: vec!["192.0.2.1".to_owned()], port: 8443 })
+    }
     fn log(&self, _: LogLevel, message: &str) {
         self.lines.lock().unwrap().push(message.to_owned());
     }

@@ -30,6 +30,7 @@ pub(super) struct ForChallenge {
     dns: Dns,
     addresses: Vec<IpAddr>,
     port: u16,
+    tls_port: u16,
     replicas: Option<Service>,
 }
 
@@ -42,6 +43,7 @@ impl ForChallenge {
             dns: cx.dns.clone(),
             addresses: cx.settings.responder_addresses.clone(),
             port: cx.settings.responder_port,
+            tls_port: cx.settings.tls_responder_port,
             replicas: cx.settings.responder_service.clone(),
         }
     }
@@ -60,6 +62,12 @@ impl ForChallenge {
             error => refusal(&format!("look up {kind} of {api_version}"), error),
         })?;
         Ok(Api::namespaced_with(self.client.clone(), &self.namespace(), &resource))
+    }
+
+    /// Where every replica answers from the Challenge itself, which each watches.
+    async fn endpoint(&self, port: u16) -> Endpoint {
+        let addresses = replicas::addresses(&self.client, &self.addresses, self.replicas.as_ref()).await;
+        Endpoint { addresses: addresses.iter().map(ToString::to_string).collect(), port }
     }
 
     fn is_own(&self, object: &DynamicObject) -> bool {
@@ -181,9 +189,11 @@ impl Backend for ForChallenge {
         self.dns.lookup(name, kind).await.map_err(|error| BackendError::Reach(sentence(&error)))
     }
 
-    /// The responder answers from the Challenge itself, which every replica watches.
     async fn responder(&self) -> Result<Endpoint, BackendError> {
-        let addresses = replicas::addresses(&self.client, &self.addresses, self.replicas.as_ref()).await;
-        Ok(Endpoint { addresses: addresses.iter().map(ToString::to_string).collect(), port: self.port })
+        Ok(self.endpoint(self.port).await)
+    }
+
+    async fn tls_responder(&self) -> Result<Endpoint, BackendError> {
+        Ok(self.endpoint(self.tls_port).await)
     }
 }
