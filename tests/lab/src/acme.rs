@@ -18,7 +18,7 @@ pub(crate) fn challenge_server(site: &Site, tools: &Tools) -> Component {
     let args = vec![
         format!("-dnsserver={}", site.at(Port::ChallengeDns)),
         format!("-management={}", site.at(Port::ChallengeAdmin)),
-        format!("-defaultIPv4={}", site.address),
+        format!("-defaultIPv4={}", site.edge()),
         "-defaultIPv6=".to_owned(),
         "-http01=".to_owned(),
         "-https01=".to_owned(),
@@ -32,7 +32,7 @@ pub(crate) fn pebble(site: &Site, tools: &Tools, config: &AcmeConfig) -> Result<
     let server = Pair::at(&site.path("pki/world"), "acme");
     let file = site.path("pebble.json");
     let settings = json!({ "pebble": {
-        "listenAddress": site.at(Port::Acme).to_string(),
+        "listenAddress": site.listen(Port::Acme).to_string(),
         "managementListenAddress": site.at(Port::AcmeAdmin).to_string(),
         "certificate": server.certificate,
         "privateKey": server.key,
@@ -73,7 +73,7 @@ fn outside_client(site: &Site) -> Result<reqwest::Client> {
 impl Lab {
     /// The CA's directory: the `server:` of an Issuer.
     pub fn directory_url(&self) -> String {
-        format!("https://{}/dir", self.site.at(Port::Acme))
+        format!("https://{}:{}/dir", self.site.world(), Port::Acme as u16)
     }
 
     /// The certificate that an Issuer's `caBundle` must hold to trust the CA's own TLS, in PEM.

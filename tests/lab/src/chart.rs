@@ -12,12 +12,17 @@ use kube::Api;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::config::Level;
 use crate::control::Component;
 use crate::controller::NAME;
 use crate::lab::Lab;
+use crate::node::images;
 use crate::pod::{self, Pod, Source};
 use crate::site::{Port, Site};
 use crate::{control_plane, lab};
+
+/// What holds the CA of the lab's world, for pods.
+const WORLD: &str = "lab-world";
 
 /// How to install Signet.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -48,13 +53,16 @@ impl Default for Chart {
 }
 
 impl Lab {
-    /// Installs or upgrades the chart with helm, and runs what it deploys.
+    /// Installs or upgrades the chart with helm, and runs what it deploys: in pods where there is a node.
     ///
     /// # Errors
     /// helm refuses, the `signet` program is not built, or the controller does not become ready.
     pub async fn install(&self, chart: &Chart) -> Result<()> {
         let program = signet_program(chart)?;
-        self.helm_install(chart).await?;
+        if self.site.level == Level::Node {
+            return self.install_in_pods(chart, &program).await;
+        }
+        self.helm_install(chart, &lab_values(&self.site, chart), &[]).await?;
         let component = self.render(chart, program).await?;
         if self.status().await?.iter().any(|status| status.name == NAME) {
             self.controller().kill().await?;
@@ -63,15 +71,35 @@ impl Lab {
         self.controller().wait_ready().await
     }
 
-    async fn helm_install(&self, chart: &Chart) -> Result<()> {
+    async fn install_in_pods(&self, chart: &Chart, program: &Path) -> Result<()> {
+        let plugins = plugins_folder(&self.site, chart)?;
+        images::import_signet(&self.site, &self.tools, program, &plugins).await?;
+        let map = json!({
+            "apiVersion": "v1",
+            "kind": "List",
+            "items": [
+                { "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": chart.namespace } },
+                {
+                    "apiVersion": "v1",
+                    "kind": "ConfigMap",
+                    "metadata": { "name": WORLD, "namespace": chart.namespace },
+                    "data": { "ca.crt": self.ca_bundle() },
+                },
+            ],
+        });
+        self.apply(&map.to_string()).await?;
+        self.helm_install(chart, &node_values(&self.site, chart), &["--wait", "--timeout", "2m"]).await
+    }
+
+    async fn helm_install(&self, chart: &Chart, lab_values: &Value, flags: &[&str]) -> Result<()> {
         let folder = repository().join("charts/signet");
         let (own, given) = (self.site.path("values-lab.json"), self.site.path("values-given.json"));
-        fs::write(&own, lab_values(&self.site, chart).to_string())?;
+        fs::write(&own, lab_values.to_string())?;
         fs::write(&given, chart.values.to_string())?;
         let text = |path: &Path| path.display().to_string();
         let args = ["upgrade", "--install", "signet", &text(&folder), "--namespace", &chart.namespace];
         let values = ["--create-namespace", "--values", &text(&own), "--values", &text(&given)];
-        self.helm(args.iter().chain(&values)).await.map(drop)
+        self.helm(args.iter().chain(&values).chain(flags)).await.map(drop)
     }
 
     /// Reads the Deployment back and makes of it what a kubelet would.
@@ -154,6 +182,22 @@ fn lab_values(site: &Site, chart: &Chart) -> Value {
         "extraArgs": args,
         // The cloud API is on loopback, where no plugin may go unless its operator says so.
         "plugins": { "grants": { "route53": { "networks": ["127.0.0.0/8"] } } },
+    })
+}
+
+/// What a pod must be told: that the world's certificates are the lab's. Names it finds as any pod does.
+fn node_values(site: &Site, chart: &Chart) -> Value {
+    let file = format!("/etc/{WORLD}/ca.crt");
+    let mut args = vec![format!("--plugin-http-ca-bundle={file}")];
+    args.extend(chart.extra_args.iter().cloned());
+    json!({
+        "image": { "repository": images::SIGNET.0, "tag": images::SIGNET.1 },
+        "extraArgs": args,
+        "extraEnv": [{ "name": "SSL_CERT_FILE", "value": file }],
+        "volumes": [{ "name": WORLD, "configMap": { "name": WORLD } }],
+        "volumeMounts": [{ "name": WORLD, "mountPath": format!("/etc/{WORLD}"), "readOnly": true }],
+        // The cloud API has a private address, where no plugin may go unless its operator says so.
+        "plugins": { "grants": { "route53": { "networks": [format!("{}/32", site.world())] } } },
     })
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::json;
 
+use crate::config::Level;
 use crate::control::Component;
 use crate::pki::Pair;
 use crate::site::{Port, Site};
@@ -28,7 +29,7 @@ rules:
 - level: Metadata
 ";
 
-/// The controllers that tests rely on. There are no nodes at this level, so nothing that makes pods.
+/// The controllers that tests rely on where there is no node, so nothing that makes pods.
 const CONTROLLERS: &str = "garbage-collector-controller,namespace-controller,serviceaccount-controller,\
     serviceaccount-token-controller,root-ca-certificate-publisher-controller,\
     clusterrole-aggregation-controller,validatingadmissionpolicy-status-controller";
@@ -36,8 +37,12 @@ const CONTROLLERS: &str = "garbage-collector-controller,namespace-controller,ser
 pub(crate) fn write_config(site: &Site) -> Result<()> {
     fs::write(site.path("audit-policy.yaml"), AUDIT_POLICY)?;
     write_kubeconfig(site, &site.kubeconfig(), &client_pair(site, "admin"))?;
-    let manager = client_pair(site, "controller-manager");
-    write_kubeconfig(site, &site.path("controller-manager.kubeconfig"), &manager)
+    write_user(site, "controller-manager")
+}
+
+/// Writes the kubeconfig of a part of the cluster that has a client certificate.
+pub(crate) fn write_user(site: &Site, name: &str) -> Result<()> {
+    write_kubeconfig(site, &site.path(format!("{name}.kubeconfig")), &client_pair(site, name))
 }
 
 pub(crate) fn etcd(site: &Site, tools: &Tools) -> Component {
@@ -59,13 +64,10 @@ pub(crate) fn etcd(site: &Site, tools: &Tools) -> Component {
 pub(crate) fn apiserver(site: &Site, tools: &Tools) -> Component {
     let pki = site.path("pki/cluster");
     let file = |name: &str| pki.join(name).display().to_string();
-    let flags = [
+    let mut flags = vec![
         ("etcd-servers", format!("http://{}", site.at(Port::EtcdClient))),
-        ("bind-address", site.address.to_string()),
+        ("bind-address", site.listen(Port::ApiServer).ip().to_string()),
         ("secure-port", (Port::ApiServer as u16).to_string()),
-        // Loopback may not be published as an endpoint, and nothing in the lab asks for it.
-        ("advertise-address", "192.0.2.1".to_owned()),
-        ("endpoint-reconciler-type", "none".to_owned()),
         ("client-ca-file", file("ca.crt")),
         ("tls-cert-file", file("apiserver.crt")),
         ("tls-private-key-file", file("apiserver.key")),
@@ -79,6 +81,21 @@ pub(crate) fn apiserver(site: &Site, tools: &Tools) -> Component {
         ("audit-log-path", site.log("audit").display().to_string()),
         ("shutdown-delay-duration", "0s".to_owned()),
     ];
+    match site.level {
+        Level::ControlPlane => flags.extend([
+            // Loopback may not be published as an endpoint, and nothing in the lab asks for it.
+            ("advertise-address", "192.0.2.1".to_owned()),
+            ("endpoint-reconciler-type", "none".to_owned()),
+        ]),
+        Level::Node => flags.extend([
+            ("advertise-address", site.edge().to_string()),
+            ("kubelet-certificate-authority", file("ca.crt")),
+            ("kubelet-client-certificate", file("kubelet-client.crt")),
+            ("kubelet-client-key", file("kubelet-client.key")),
+            ("kubelet-preferred-address-types", "InternalIP".to_owned()),
+            ("enable-admission-plugins", "NodeRestriction".to_owned()),
+        ]),
+    }
     Component::new("apiserver", tools.program("kube-apiserver"), arguments(&flags))
 }
 
@@ -96,7 +113,7 @@ pub(crate) fn controller_manager(site: &Site, tools: &Tools) -> Component {
         ("root-ca-file", pki.join("ca.crt").display().to_string()),
         ("use-service-account-credentials", "true".to_owned()),
         ("leader-elect", "false".to_owned()),
-        ("controllers", CONTROLLERS.to_owned()),
+        ("controllers", if site.level == Level::Node { "*" } else { CONTROLLERS }.to_owned()),
     ];
     Component::new("controller-manager", tools.program("kube-controller-manager"), arguments(&flags))
 }
@@ -128,6 +145,6 @@ fn client_pair(site: &Site, file: &str) -> Pair {
     Pair::at(&site.path("pki/cluster"), file)
 }
 
-fn arguments(flags: &[(&str, String)]) -> Vec<String> {
+pub(crate) fn arguments(flags: &[(&str, String)]) -> Vec<String> {
     flags.iter().map(|(name, value)| format!("--{name}={value}")).collect()
 }

@@ -6,7 +6,7 @@
 //! name server finds what they would find in the world. CNAMEs are followed across both.
 
 use std::io::Write;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use hickory_proto::op::{Message, Metadata, Query, ResponseCode};
-use hickory_proto::rr::rdata::{NS, SOA};
+use hickory_proto::rr::rdata::{A, NS, SOA};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use hickory_server::Server;
 use hickory_server::net::runtime::Time;
@@ -29,15 +29,20 @@ use crate::zones::Zones;
 
 const MAX_CNAMES: usize = 8;
 
-/// Serves until the result is dropped.
-pub(crate) async fn serve(site: &Site) -> Result<Server<Answers>> {
-    let address = site.at(Port::Dns);
+/// Names that are the lab's world itself, wherever HTTP-01 is answered.
+const WORLD: [&str; 2] = ["amazonaws.com.", "lab."];
+
+/// Serves until the result is dropped; on `outside` too, a socket of another network.
+pub(crate) async fn serve(site: &Site, outside: Option<UdpSocket>) -> Result<Server<Answers>> {
+    let address = site.listen(Port::Dns);
     let answers = Answers {
         zones: ZonesFile { path: cloud::zones_file(site), read: Mutex::default() },
         rest: site.at(Port::ChallengeDns),
+        world: site.world(),
     };
     let mut server = Server::new(answers);
     server.register_socket(UdpSocket::bind(address).await.context("could not serve DNS")?);
+    outside.into_iter().for_each(|socket| server.register_socket(socket));
     let listener = TcpListener::bind(address).await.context("could not serve DNS over TCP")?;
     server.register_listener(listener, Duration::from_secs(10), 64);
     Ok(server)
@@ -47,6 +52,7 @@ pub(crate) async fn serve(site: &Site) -> Result<Server<Answers>> {
 pub(crate) struct Answers {
     zones: ZonesFile,
     rest: SocketAddrV4,
+    world: Ipv4Addr,
 }
 
 #[derive(Default)]
@@ -119,6 +125,10 @@ impl Answers {
         match kind {
             RecordType::SOA if *name == domain => return Ok(made_up(vec![soa])),
             RecordType::NS if *name == domain => return Ok(made_up(name_servers(&domain)?)),
+            RecordType::A if is_world(name) => {
+                let address = RData::A(A(self.world));
+                return Ok(made_up(vec![Record::from_rdata(name.clone(), 1, address)]));
+            }
             _ => {}
         }
         // Only these have data there; for any other type it may still have an alias.
@@ -146,6 +156,11 @@ impl Answers {
         ensure!(answer.metadata.id == query.metadata.id, "pebble-challtestsrv answered another question");
         Ok((answer.answers, answer.metadata.response_code))
     }
+}
+
+fn is_world(name: &Name) -> bool {
+    let name = name.to_ascii();
+    WORLD.iter().any(|domain| name.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
 }
 
 fn soa(domain: &Name) -> Result<Record> {

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
+use crate::config::Level;
 use crate::site::Site;
 
 /// Owns the lab's directory.
@@ -37,11 +38,19 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.site.dir);
-        // These go only when this was the last lab.
-        let _ = fs::remove_dir(Site::root().join("claims"));
-        let _ = fs::remove_dir(Site::root());
+        // A node's goes after the last process that has something mounted beneath it.
+        if self.site.level == Level::ControlPlane {
+            remove(&self.site.name);
+        }
     }
+}
+
+/// Removes the directory of the lab of that name.
+pub(crate) fn remove(name: &str) {
+    let _ = fs::remove_dir_all(Site::root().join(name));
+    // These go only when this was the last lab.
+    let _ = fs::remove_dir(Site::root().join("claims"));
+    let _ = fs::remove_dir(Site::root());
 }
 
 /// Removes every lab's directory whose lock nobody holds. One without a lock is being made.

@@ -6,14 +6,17 @@ use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::PostParams;
 use tokio::sync::OnceCell;
 
-use crate::config::Config;
+use crate::chart::Chart;
+use crate::config::{Config, Level};
 use crate::control::{self, Component, Ending, Request, Status};
+use crate::node;
 use crate::ready;
 use crate::site::{Port, Site};
 use crate::supervisor::Progress;
@@ -79,7 +82,8 @@ impl Lab {
     pub async fn attach(name: &str) -> Result<Self> {
         let site = Site::load(name)?;
         control::call(&site, &Request::Status).await?;
-        let tools = tokio::task::spawn_blocking(Tools::ready).await??;
+        let level = site.level;
+        let tools = tokio::task::spawn_blocking(move || Tools::ready_for(level)).await??;
         install_crypto_provider();
         Ok(Self { site, tools, _leash: None })
     }
@@ -87,8 +91,7 @@ impl Lab {
     async fn launch_with_chart(name: String, config: Config, leashed: bool) -> Result<Self> {
         let chart = config.chart.clone();
         let lab = tokio::task::spawn_blocking(move || Self::launch(&name, &config, leashed)).await??;
-        let Some(chart) = chart else { return Ok(lab) };
-        match lab.install(&chart).await {
+        match lab.furnish(chart).await {
             Ok(()) => Ok(lab),
             Err(error) => {
                 // It was started for this alone; the error has the end of its logs.
@@ -98,9 +101,22 @@ impl Lab {
         }
     }
 
+    async fn furnish(&self, chart: Option<Chart>) -> Result<()> {
+        if self.site.level == Level::Node {
+            self.furnish_node().await?;
+        }
+        match chart {
+            Some(chart) => self.install(&chart).await,
+            None => Ok(()),
+        }
+    }
+
     fn launch(name: &str, config: &Config, leashed: bool) -> Result<Self> {
+        if let Some(obstacle) = (config.level == Level::Node).then(node::obstacle).flatten() {
+            bail!("{obstacle}; a lab without a node needs nothing of that");
+        }
         install_crypto_provider();
-        let tools = Tools::ready()?;
+        let tools = Tools::ready_for(config.level)?;
         let mut command = Command::new(supervisor_program()?);
         command.args(["supervise", name, &serde_json::to_string(config)?]);
         if leashed {
@@ -233,7 +249,16 @@ impl Lab {
     /// # Errors
     /// The lab is down already.
     pub async fn down(self) -> Result<()> {
-        control::call(&self.site, &Request::Down).await.map(drop)
+        control::call(&self.site, &Request::Down).await?;
+        // Of a node, the first process removes what the supervisor could not.
+        let gone = async || {
+            while self.site.dir.exists() {
+                tokio::time::sleep(Duration::from_millis(20)).await
+            }
+        };
+        let patience = Duration::from_secs(30);
+        let left = || format!("{} is not gone {patience:?} after the lab's end", self.site.dir.display());
+        tokio::time::timeout(patience, gone()).await.with_context(left)
     }
 
     pub(crate) async fn run(

@@ -86,6 +86,16 @@ enum Subcommands {
         config: String,
         #[arg(long)]
         leashed: bool,
+        /// This process is in a process namespace of the lab's own already.
+        #[arg(long)]
+        inside: bool,
+    },
+    /// Is the first process of a node's lab; for this program's own use.
+    #[command(hide = true)]
+    Init {
+        lab: String,
+        #[arg(last = true, required = true)]
+        args: Vec<String>,
     },
     /// Becomes a program that dies with its parent; for the supervisor's use.
     #[command(hide = true)]
@@ -99,7 +109,7 @@ enum Subcommands {
 
 fn main() -> ExitCode {
     match start(Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("signet-lab: {error:#}");
             ExitCode::FAILURE
@@ -107,16 +117,26 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(Arguments { name, command }: Arguments) -> Result<()> {
-    if let Subcommands::Leash { parent, program, args } = &command {
-        return signet_lab::leash(*parent, program, args);
+fn start(Arguments { name, command }: Arguments) -> Result<ExitCode> {
+    match &command {
+        Subcommands::Leash { parent, program, args } => {
+            return signet_lab::leash(*parent, program, args).map(|()| ExitCode::SUCCESS);
+        }
+        Subcommands::Init { lab, args } => return signet_lab::init(lab, args),
+        Subcommands::Supervise { name, config, inside: false, .. } => {
+            if serde_json::from_str::<Config>(config)?.level == Level::Node {
+                let args = std::env::args().skip(1).chain(["--inside".to_owned()]);
+                signet_lab::enter(name, &args.collect::<Vec<_>>())?;
+            }
+        }
+        _ => {}
     }
     // One thread: a supervisor's children are tied to the thread that starts them.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let finish = runtime.block_on(run(&name, command));
     // Whatever still reads standard input must not keep the process.
     runtime.shutdown_background();
-    finish
+    finish.map(|()| ExitCode::SUCCESS)
 }
 
 async fn run(name: &str, command: Subcommands) -> Result<()> {
@@ -132,15 +152,15 @@ async fn run(name: &str, command: Subcommands) -> Result<()> {
         Subcommands::Exec { command } => exec(name, &command).await,
         Subcommands::Run { bare, command } => run_once(bare, &command).await,
         Subcommands::Logs { component } => logs(name, component.as_deref()),
-        Subcommands::Supervise { name, config, leashed } => {
+        Subcommands::Supervise { name, config, leashed, .. } => {
             signet_lab::supervise(&name, serde_json::from_str(&config)?, leashed).await
         }
-        Subcommands::Leash { .. } => Ok(()),
+        Subcommands::Leash { .. } | Subcommands::Init { .. } => Ok(()),
     }
 }
 
 async fn up(name: &str, level: Level, bare: bool) -> Result<()> {
-    let tools = tokio::task::spawn_blocking(Tools::ready).await??;
+    let tools = tokio::task::spawn_blocking(move || Tools::ready_for(level)).await??;
     let began = Instant::now();
     let config = if bare { Config::bare() } else { Config::default() };
     let lab = Lab::start_detached(name.to_owned(), Config { level, ..config }).await?;

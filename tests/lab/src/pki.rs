@@ -2,7 +2,7 @@
 //! plays of the outside world (the ACME server's TLS, the cloud API).
 
 use std::fs;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -11,7 +11,11 @@ use rcgen::{
     KeyUsagePurpose, SanType,
 };
 
+use crate::config::Level;
 use crate::site::Site;
+
+/// The Service that the API server makes for itself: the first address of its range.
+const KUBERNETES_SERVICE: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 1);
 
 /// A certificate authority that writes what it signs into a folder.
 pub(crate) struct Authority {
@@ -25,7 +29,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) common_name: &'a str,
     pub(crate) organization: Option<&'a str>,
     pub(crate) names: &'a [&'a str],
-    pub(crate) address: Option<IpAddr>,
+    pub(crate) addresses: &'a [IpAddr],
 }
 
 /// The paths of a certificate and its key, in PEM.
@@ -62,7 +66,7 @@ impl Authority {
         if let Some(organization) = subject.organization {
             params.distinguished_name.push(DnType::OrganizationName, organization);
         }
-        params.subject_alt_names.extend(subject.address.map(SanType::IpAddress));
+        params.subject_alt_names.extend(subject.addresses.iter().copied().map(SanType::IpAddress));
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         params.use_authority_key_identifier_extension = true;
@@ -78,21 +82,40 @@ impl Authority {
 /// Makes every key and certificate of a new lab.
 pub(crate) fn create(site: &Site) -> Result<()> {
     let cluster = Authority::create(site.path("pki/cluster"), "signet lab cluster")?;
-    let address = Some(IpAddr::V4(site.address));
-    let user = |file, common_name, organization| Subject { file, common_name, organization, names: &[], address: None };
+    let user =
+        |file, common_name, organization| Subject { file, common_name, organization, names: &[], addresses: &[] };
     cluster.sign(&user("admin", "admin", Some("system:masters")))?;
     cluster.sign(&user("controller-manager", "system:kube-controller-manager", None))?;
+    let addresses = [site.address, site.world(), site.edge(), KUBERNETES_SERVICE].map(IpAddr::V4);
     cluster.sign(&Subject {
-        names: &["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"],
-        address,
+        names: &[
+            "localhost",
+            "kubernetes",
+            "kubernetes.default",
+            "kubernetes.default.svc",
+            "kubernetes.default.svc.cluster.local",
+        ],
+        addresses: &addresses,
         ..user("apiserver", "kube-apiserver", None)
     })?;
+    if site.level == Level::Node {
+        let node = format!("system:node:{}", crate::node::NAME);
+        cluster.sign(&Subject {
+            names: &[crate::node::NAME],
+            addresses: &addresses,
+            ..user("kubelet", &node, Some("system:nodes"))
+        })?;
+        cluster.sign(&user("kubelet-client", "kube-apiserver-kubelet-client", Some("system:masters")))?;
+        cluster.sign(&user("scheduler", "system:kube-scheduler", None))?;
+        cluster.sign(&user("proxy", "system:kube-proxy", None))?;
+    }
     let tokens = KeyPair::generate()?;
     fs::write(site.path("pki/cluster/tokens.key"), tokens.serialize_pem())?;
     fs::write(site.path("pki/cluster/tokens.pub"), tokens.public_key_pem())?;
 
     let world = Authority::create(site.path("pki/world"), "signet lab world")?;
-    let server = |file, names| Subject { file, common_name: file, organization: None, names, address };
+    let server =
+        |file, names| Subject { file, common_name: file, organization: None, names, addresses: &addresses[..2] };
     world.sign(&server("acme", &["pebble.lab", "localhost"]))?;
     world.sign(&server("cloud", &["*.amazonaws.com", "*.us-east-1.amazonaws.com", "localhost"]))?;
     Ok(())

@@ -8,6 +8,14 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Level;
+
+/// What pods and the node call the world outside of the cluster: the CA, DNS and the cloud API.
+const WORLD: Ipv4Addr = Ipv4Addr::new(172, 30, 0, 1);
+
+/// The node's address: the API server's, and where the ingress controller listens.
+pub(crate) const NODE: Ipv4Addr = Ipv4Addr::new(172, 30, 0, 10);
+
 /// The facts that everything else about a lab follows from.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Site {
@@ -17,6 +25,8 @@ pub struct Site {
     pub address: Ipv4Addr,
     /// Holds all files of the lab; removed with it.
     pub dir: PathBuf,
+    /// How much of a cluster it has.
+    pub level: Level,
 }
 
 /// A port of the lab's address, named after what listens there.
@@ -24,7 +34,9 @@ pub struct Site {
 #[repr(u16)]
 pub enum Port {
     Dns = 53,
+    /// What the CA's HTTP-01 connects to: Signet itself, or a node's ingress controller.
     Http01 = 80,
+    /// The cloud API; from outside of a node, its ingress controller.
     Cloud = 443,
     CloudAdmin = 4443,
     EtcdClient = 2379,
@@ -61,6 +73,30 @@ impl Site {
             anyhow::anyhow!("there is no lab named {name:?}: start it with `signet-lab up --name {name}`")
         })?;
         Ok(serde_json::from_str(&text)?)
+    }
+
+    /// The address by which everything inside the lab, pods included, reaches the lab's world.
+    pub fn world(&self) -> Ipv4Addr {
+        match self.level {
+            Level::ControlPlane => self.address,
+            Level::Node => WORLD,
+        }
+    }
+
+    /// The address that names have which nobody gave another: where HTTP-01 is answered.
+    pub fn edge(&self) -> Ipv4Addr {
+        match self.level {
+            Level::ControlPlane => self.address,
+            Level::Node => NODE,
+        }
+    }
+
+    /// Where a part of the lab that pods reach too binds one of its ports: a node's network is its own.
+    pub(crate) fn listen(&self, port: Port) -> SocketAddrV4 {
+        match self.level {
+            Level::ControlPlane => self.at(port),
+            Level::Node => SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port as u16),
+        }
     }
 
     /// The socket address of one of the lab's ports.

@@ -13,18 +13,19 @@ use hickory_server::Server;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::OwnedWriteHalf;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::{UdpSocket, UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, Notify};
 
 use crate::address::Claim;
-use crate::config::Config;
+use crate::config::{Config, Level};
 use crate::control::{Reply, Request};
 use crate::folder::Folder;
+use crate::node::world::Outside;
 use crate::process::Processes;
 use crate::site::Site;
 use crate::tools::Tools;
-use crate::{acme, cloud, control_plane, dns, pki, ready};
+use crate::{acme, cloud, control_plane, dns, node, pki, ready};
 
 /// What a supervisor tells whoever started it, a line of JSON each, on its standard output.
 #[derive(Debug, Serialize, Deserialize)]
@@ -54,12 +55,21 @@ async fn live_and_die(name: &str, config: &Config, leashed: bool) -> Result<()> 
     let mut terminated = signal(SignalKind::terminate())?;
     let claim = Claim::take(&Site::root())?;
     let dir = Site::root().join(name);
-    let site = Site { name: name.to_owned(), address: claim.address, dir };
+    let site = Site { name: name.to_owned(), address: claim.address, dir, level: config.level };
     let folder = Folder::create(&site)?;
+    let outside = match config.level {
+        Level::ControlPlane => None,
+        Level::Node => {
+            let outside = Outside::bind(&site).await?;
+            node::world::enter(&site)?;
+            node::world::lead(outside.listeners);
+            Some(outside.dns)
+        }
+    };
     let processes = Mutex::new(Processes::new(site.clone()));
     let farewell = Farewell::default();
     let finish = tokio::select! {
-        finish = live(&site, config, &processes, &farewell) => finish,
+        finish = live(&site, config, outside, &processes, &farewell) => finish,
         _ = interrupted.recv() => Ok(()),
         _ = terminated.recv() => Ok(()),
         () = leash_dropped(leashed) => Ok(()),
@@ -82,9 +92,18 @@ async fn leash_dropped(leashed: bool) {
     let _ = tokio::task::spawn_blocking(until_the_end).await;
 }
 
-async fn live(site: &Site, config: &Config, processes: &Mutex<Processes>, farewell: &Farewell) -> Result<()> {
-    let tools = Tools::ready()?;
-    let _dns = bring_up(site, &tools, config, processes).await?;
+async fn live(
+    site: &Site,
+    config: &Config,
+    outside: Option<UdpSocket>,
+    processes: &Mutex<Processes>,
+    farewell: &Farewell,
+) -> Result<()> {
+    let tools = Tools::ready_for(site.level)?;
+    let _dns = bring_up(site, &tools, config, outside, processes).await?;
+    if site.level == Level::Node {
+        add_node(site, &tools, processes).await?;
+    }
     let listener = UnixListener::bind(site.control())?;
     fs::write(site.path("site.json"), serde_json::to_string(site)?)?;
     tell(&Progress::Up(site.clone()));
@@ -97,11 +116,12 @@ async fn bring_up(
     site: &Site,
     tools: &Tools,
     config: &Config,
+    outside: Option<UdpSocket>,
     processes: &Mutex<Processes>,
 ) -> Result<Server<dns::Answers>> {
     pki::create(site)?;
     control_plane::write_config(site)?;
-    let server = dns::serve(site).await?;
+    let server = dns::serve(site, outside).await?;
     let first = [
         control_plane::etcd(site, tools),
         control_plane::apiserver(site, tools),
@@ -118,6 +138,20 @@ async fn bring_up(
     ready::wait(processes, "cloud", || cloud::ready(site)).await?;
     ready::wait(processes, "controller-manager", || ready::default_service_account(site)).await?;
     Ok(server)
+}
+
+/// Starts what a node has, and returns once the cluster takes it.
+async fn add_node(site: &Site, tools: &Tools, processes: &Mutex<Processes>) -> Result<()> {
+    node::write_config(site, tools)?;
+    for component in [
+        node::containerd(site, tools),
+        node::scheduler(site, tools),
+        node::kubelet(site, tools),
+        node::proxy(site, tools),
+    ] {
+        processes.lock().await.run(component)?;
+    }
+    ready::wait(processes, "kubelet", || node::ready(site)).await
 }
 
 /// Answers requests until one of them ends the lab.

@@ -88,6 +88,11 @@ impl Tools {
         self.folder(module.expect("asked only for manifests of the table")).join(MANIFESTS)
     }
 
+    /// Where the images of those programs are kept.
+    pub(crate) fn images(&self) -> PathBuf {
+        self.cache.join("images")
+    }
+
     /// The folders to put on `PATH` so that a person finds kubectl and helm.
     pub fn path_entries(&self) -> Vec<PathBuf> {
         CONTROL_PLANE.iter().map(|module| self.folder(module)).collect()

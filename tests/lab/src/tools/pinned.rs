@@ -106,13 +106,10 @@ pub(super) const NODE: &[GoModule] = &[
             ("portmap", "github.com/containernetworking/plugins/plugins/meta/portmap"),
         ]
     ),
-    GoModule {
-        main: Some(pinned!("coredns", "main.go")),
-        ..go_module!("coredns", "v1.15.0", &[("coredns", ".")])
-    },
+    GoModule { main: Some(pinned!("coredns", "main.go")), ..go_module!("coredns", "v1.15.0", &[("coredns", ".")]) },
     GoModule { main: Some(pinned!("pod", "main.go")), ..go_module!("pod", "v1", &[("pod", ".")]) },
     GoModule {
-        manifests: Some(("github.com/projectcontour/contour", "examples")),
+        manifests: Some(("github.com/projectcontour/contour", "examples/contour")),
         ..go_module!("contour", "v1.33.8", &[("contour", "github.com/projectcontour/contour/cmd/contour")])
     },
 ];
