@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use signet_acme::{Account, AccountKey, Clients, Eab, Endpoint, MacAlgorithm, Observer, Registration};
+use signet_acme::{Account, AccountKey, Clients, Eab, Endpoint, MacAlgorithm, Observer, Registration, Revocation};
 use signet_api::IssuerRef;
 use signet_api::issuer::AcmeIssuer;
 use signet_core::acme::RenewalAtCa;
 use signet_core::failure::{Failure, Retry};
+use signet_core::revocation::Reason;
 
 use crate::context::Context;
 use crate::error::Error;
@@ -94,6 +95,18 @@ impl Accounts {
         id: &str,
     ) -> Result<Option<RenewalAtCa>, signet_acme::Error> {
         self.clients.renewal_info(&endpoint(acme), id).await
+    }
+
+    /// Revokes a certificate, in DER, with its own key.
+    pub(crate) async fn revoke_with_key(
+        &self,
+        acme: &AcmeIssuer,
+        key: &AccountKey,
+        certificate: &[u8],
+        reason: Reason,
+    ) -> Result<Revocation, Failure> {
+        let answer = self.clients.revoke_with_key(&endpoint(acme), key, certificate, reason).await;
+        answer.map_err(|error| failure(&error))
     }
 
     /// Makes or finds the account at the CA.

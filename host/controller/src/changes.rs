@@ -34,10 +34,7 @@ impl Surroundings {
         let issuer = AnyIssuer::find(&cx.stores, namespace, reference).ok();
         Self {
             issuer: issuer.as_ref().map(|issuer| {
-                let metadata = match issuer {
-                    AnyIssuer::Issuer(issuer) => &issuer.metadata,
-                    AnyIssuer::ClusterIssuer(issuer) => &issuer.metadata,
-                };
+                let metadata = issuer.metadata();
                 (metadata.uid.clone().unwrap_or_default(), metadata.generation.unwrap_or(0), issuer.ready().is_ok())
             }),
             ..Self::of_plugins_and_secrets(cx)
@@ -59,6 +56,11 @@ impl Surroundings {
 /// What a CA or a provider calls asking for patience: no change of ours makes it shorter.
 const RATE_LIMITED: &str = "RateLimited";
 
+/// Whether a failure counts whatever has changed since.
+pub(crate) fn outlives_changes(failure: &Failure) -> bool {
+    failure.reason == RATE_LIMITED
+}
+
 /// A memory that came about in some surroundings.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Kept<M> {
@@ -74,10 +76,17 @@ impl<M: Clone> Kept<M> {
         now: Surroundings,
         failures: impl FnOnce(&mut M) -> [&mut Option<Failure>; N],
     ) -> M {
-        if self.surroundings != now {
-            for failure in failures(&mut self.memory) {
-                failure.take_if(|failure| failure.reason != RATE_LIMITED);
+        self.recall_with(now, |memory| {
+            for failure in failures(memory) {
+                failure.take_if(|failure| !outlives_changes(failure));
             }
+        })
+    }
+
+    /// The same for a memory that keeps its failures in another way, and forgets them itself.
+    pub(crate) fn recall_with(&mut self, now: Surroundings, forget: impl FnOnce(&mut M)) -> M {
+        if self.surroundings != now {
+            forget(&mut self.memory);
             self.surroundings = now;
         }
         self.memory.clone()

@@ -27,6 +27,7 @@ use crate::kinds::challenge::Challenges;
 use crate::kinds::issuer::{ClusterIssuers, Issuers};
 use crate::kinds::order::Orders;
 use crate::kinds::request::Requests;
+use crate::kinds::revocation::Revocations;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::replicas::Service;
@@ -123,8 +124,13 @@ async fn serve(
     serving: &CancellationToken,
 ) -> Result<JoinSet<std::io::Result<()>>> {
     let mut servers = JoinSet::new();
+    let lists = serve::lists(stores.clone(), flags.cluster_resource_namespace.clone());
     for (what, address, router) in [
-        ("HTTP-01 (--http01-listen-address)", flags.http01_listen_address, serve::responder(stores.clone())),
+        (
+            "HTTP-01 (--http01-listen-address)",
+            flags.http01_listen_address,
+            serve::responder(stores.clone()).merge(lists),
+        ),
         ("health (--healthz-listen-address)", flags.healthz_listen_address, serve::health(ready.clone())),
         ("metrics (--metrics-listen-address)", flags.metrics_listen_address, serve::metrics(metrics.clone())),
     ] {
@@ -140,6 +146,7 @@ fn start(cx: Arc<Context>, stop: &CancellationToken) -> JoinSet<()> {
     let mut workers = JoinSet::new();
     let challenges_at_once = cx.settings.max_challenges.saturating_mul(2).max(AT_ONCE);
     workers.spawn(reconcile::run(Certificates::default(), cx.clone(), AT_ONCE, stop.clone()));
+    workers.spawn(reconcile::run(Revocations::default(), cx.clone(), AT_ONCE, stop.clone()));
     workers.spawn(reconcile::run(Requests::default(), cx.clone(), AT_ONCE, stop.clone()));
     workers.spawn(reconcile::run(Orders::default(), cx.clone(), AT_ONCE, stop.clone()));
     workers.spawn(reconcile::run(Challenges::default(), cx.clone(), challenges_at_once, stop.clone()));

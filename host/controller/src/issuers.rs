@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use serde_json::Value;
 use signet_api::issuer::{AcmeIssuer, condition::READY};
@@ -50,6 +51,13 @@ impl AnyIssuer {
         match self {
             Self::Issuer(issuer) => issuer.name_any(),
             Self::ClusterIssuer(issuer) => issuer.name_any(),
+        }
+    }
+
+    pub(crate) fn metadata(&self) -> &ObjectMeta {
+        match self {
+            Self::Issuer(issuer) => &issuer.metadata,
+            Self::ClusterIssuer(issuer) => &issuer.metadata,
         }
     }
 

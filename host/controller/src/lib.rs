@@ -11,6 +11,7 @@ mod cache;
 mod changes;
 mod context;
 mod controller;
+mod crl;
 mod error;
 mod events;
 mod flags;

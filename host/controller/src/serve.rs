@@ -1,4 +1,4 @@
-//! What the process answers over HTTP: HTTP-01 challenges, health, metrics.
+//! What the process answers over HTTP: HTTP-01 challenges, lists of revoked certificates, health, metrics.
 
 use std::future::Future;
 use std::io;
@@ -16,6 +16,9 @@ use signet_api::ChallengeType;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::crl;
+use crate::issuers::AnyIssuer;
+use crate::key::Key;
 use crate::metrics::Metrics;
 use crate::stores::{Stores, answers};
 
@@ -66,6 +69,38 @@ async fn answer(State(stores): State<Arc<Stores>>, Path(token): Path<String>, he
             [(header::CONTENT_TYPE, "text/plain")],
             format!("Signet has no HTTP-01 challenge with this token for {host}\n"),
         ),
+    }
+}
+
+/// The lists of revoked certificates of those issuers that have them served: `/crl/NAMESPACE/NAME.crl` for an
+/// Issuer, `/crl/NAME.crl` for a ClusterIssuer, whose Secrets are in `cluster_namespace`.
+pub(crate) fn lists(stores: Arc<Stores>, cluster_namespace: String) -> Router {
+    let of_issuers = {
+        let stores = stores.clone();
+        move |Path((namespace, file)): Path<(String, String)>| async move {
+            let issuer = name_of(&file).and_then(|name| stores.issuers.get(&Key::new(&*namespace, name)));
+            list(&stores, issuer.map(AnyIssuer::Issuer), &namespace).await
+        }
+    };
+    let of_cluster_issuers = move |Path(file): Path<String>| async move {
+        let issuer = name_of(&file).and_then(|name| stores.cluster_issuers.get(&Key::new("", name)));
+        list(&stores, issuer.map(AnyIssuer::ClusterIssuer), &cluster_namespace).await
+    };
+    Router::new().route("/crl/{namespace}/{file}", get(of_issuers)).route("/crl/{file}", get(of_cluster_issuers))
+}
+
+fn name_of(file: &str) -> Option<&str> {
+    file.strip_suffix(".crl")
+}
+
+async fn list(stores: &Stores, issuer: Option<AnyIssuer>, namespace: &str) -> impl IntoResponse + use<> {
+    let found = issuer.and_then(|issuer| crl::served(stores, &issuer, namespace));
+    match found {
+        Some(der) => (StatusCode::OK, [(header::CONTENT_TYPE, "application/pkix-crl")], der),
+        None => {
+            let text = "Signet serves no list of revoked certificates here\n";
+            (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, "text/plain")], text.as_bytes().to_vec())
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use signet_api::{Certificate, CertificateRequest, Challenge, ClusterIssuer, Issuer, IssuerRef, Order};
+use signet_api::labels::CRL_SECRET_NAME;
+use signet_api::{Certificate, CertificateRequest, Challenge, ClusterIssuer, Issuer, IssuerRef, IssuerSpec, Order};
 
 use crate::cache::{Cache, owned_by, owners};
 use crate::issuers::named_secrets;
@@ -29,6 +30,8 @@ pub(crate) struct Stores {
 #[derive(Default)]
 pub(crate) struct Queues {
     pub(crate) certificates: Queue,
+    /// The Certificates again: what is revoked of them is decided apart from what is issued.
+    pub(crate) revocations: Queue,
     pub(crate) requests: Queue,
     pub(crate) orders: Queue,
     pub(crate) challenges: Queue,
@@ -59,10 +62,8 @@ impl Default for Stores {
                 groups.push(answers(&challenge.spec.token));
                 groups
             }),
-            issuers: Cache::new(|issuer| named_secrets(&issuer.spec).iter().map(|name| names_secret(name)).collect()),
-            cluster_issuers: Cache::new(|issuer| {
-                named_secrets(&issuer.spec).iter().map(|name| names_secret(name)).collect()
-            }),
+            issuers: Cache::new(|issuer| groups_of_issuer(issuer, &issuer.spec)),
+            cluster_issuers: Cache::new(|issuer| groups_of_issuer(issuer, &issuer.spec)),
             secrets: Cache::new(owners),
         }
     }
@@ -89,6 +90,16 @@ pub(crate) fn uses_secret(namespace: &str, name: &str) -> String {
 /// The group of issuers that name a Secret so, in whatever namespace they look for it.
 pub(crate) fn names_secret(name: &str) -> String {
     format!("names secret {name}")
+}
+
+/// The group of issuers that keep their list of revoked certificates in a Secret of this name.
+pub(crate) fn keeps_list(name: &str) -> String {
+    format!("list {name}")
+}
+
+fn groups_of_issuer(issuer: &impl ResourceExt, spec: &IssuerSpec) -> Vec<String> {
+    let list = issuer.annotations().get(CRL_SECRET_NAME).map(|name| keeps_list(name));
+    named_secrets(spec).iter().map(|name| names_secret(name)).chain(list).collect()
 }
 
 /// The group of what refers to an issuer of this name, of whatever kind and in whatever namespace.

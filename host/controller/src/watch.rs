@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::error::sentence;
 use crate::issuers::AnyIssuer;
 use crate::key::Key;
-use crate::stores::{Stored, names_secret, owner_key, uses_secret};
+use crate::stores::{Stored, keeps_list, names_secret, owner_key, uses_secret};
 use crate::writer::is_code;
 
 /// How many objects a page of the first listing has.
@@ -106,6 +106,7 @@ fn tell<K: Stored>(error: &watcher::Error, told: bool) -> bool {
 
 fn certificate(cx: &Context, certificate: &Certificate) {
     cx.queues.certificates.add(Key::of(certificate));
+    cx.queues.revocations.add(Key::of(certificate));
     if certificate.metadata.deletion_timestamp.is_some() || cx.stores.certificates.get(&Key::of(certificate)).is_none()
     {
         // Another Certificate may have waited for this one's Secret.
@@ -154,7 +155,10 @@ fn cluster_issuer(cx: &Context, issuer: &ClusterIssuer) {
 fn wake_referrers(cx: &Context, name: &str) {
     let group = crate::stores::refers_to(&signet_api::IssuerRef { name: name.to_owned(), ..Default::default() });
     let stores = &cx.stores;
-    stores.certificates.group(&group).iter().for_each(|object| cx.queues.certificates.add(Key::of(&**object)));
+    stores.certificates.group(&group).iter().for_each(|object| {
+        cx.queues.certificates.add(Key::of(&**object));
+        cx.queues.revocations.add(Key::of(&**object));
+    });
     stores.requests.group(&group).iter().for_each(|object| cx.queues.requests.add(Key::of(&**object)));
     stores.orders.group(&group).iter().for_each(|object| cx.queues.orders.add(Key::of(&**object)));
     stores.challenges.group(&group).iter().for_each(|object| cx.queues.challenges.add(Key::of(&**object)));
@@ -190,21 +194,28 @@ async fn named_secrets(cx: Arc<Context>, api: Api<PartialObjectMeta<Secret>>) {
 
 fn secret_changed(cx: &Context, secret: &impl ResourceExt) {
     let (namespace, name) = (secret.namespace().unwrap_or_default(), secret.name_any());
-    let group = names_secret(&name);
-    let issuers = cx.stores.issuers.group(&group).into_iter().map(AnyIssuer::Issuer);
-    let cluster = cx.stores.cluster_issuers.group(&group).into_iter().map(AnyIssuer::ClusterIssuer);
-    for issuer in issuers.chain(cluster) {
-        if issuer.secrets_in(&cx.settings) == namespace {
-            cx.secret_changes.count();
-            match &issuer {
-                AnyIssuer::Issuer(issuer) => cx.queues.issuers.add(Key::of(&**issuer)),
-                AnyIssuer::ClusterIssuer(issuer) => cx.queues.cluster_issuers.add(Key::of(&**issuer)),
-            }
-            wake_referrers(cx, &issuer.name());
-        }
+    for issuer in issuers_by(cx, &names_secret(&name), &namespace) {
+        cx.secret_changes.count();
+        wake_issuer(cx, &issuer);
+        wake_referrers(cx, &issuer.name());
     }
+    issuers_by(cx, &keeps_list(&name), &namespace).iter().for_each(|issuer| wake_issuer(cx, issuer));
     // A target Secret that is not yet ours.
     wake_users(cx, &namespace, &name);
+}
+
+/// The issuers of a group that look for their Secrets in `namespace`.
+fn issuers_by(cx: &Context, group: &str, namespace: &str) -> Vec<AnyIssuer> {
+    let issuers = cx.stores.issuers.group(group).into_iter().map(AnyIssuer::Issuer);
+    let cluster = cx.stores.cluster_issuers.group(group).into_iter().map(AnyIssuer::ClusterIssuer);
+    issuers.chain(cluster).filter(|issuer| issuer.secrets_in(&cx.settings) == namespace).collect()
+}
+
+fn wake_issuer(cx: &Context, issuer: &AnyIssuer) {
+    match issuer {
+        AnyIssuer::Issuer(issuer) => cx.queues.issuers.add(Key::of(&**issuer)),
+        AnyIssuer::ClusterIssuer(issuer) => cx.queues.cluster_issuers.add(Key::of(&**issuer)),
+    }
 }
 
 /// A plugin came, went or was replaced: issuers name them, and Challenges may have waited.

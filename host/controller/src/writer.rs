@@ -92,6 +92,16 @@ impl Writer {
         self.take_in(&key, &api, written).await
     }
 
+    /// Changes an object by a JSON merge patch (RFC 7396), if it still is as it was read.
+    pub(crate) async fn patch<K: Stored>(&self, object: &K, mut patch: Value) -> Result<(), Error> {
+        patch["metadata"]["resourceVersion"] = json!(object.resource_version());
+        let key = Key::of(object);
+        let api = K::api(&self.client, &key.namespace);
+        let written = api.patch(&key.name, &patch_parameters(), &Patch::Merge(&patch)).await;
+        tracing::info!(kind = %K::kind(&()), object = %key, "changed");
+        self.take_in(&key, &api, written).await
+    }
+
     /// Takes a finalizer off.
     pub(crate) async fn remove_finalizers<K: Stored>(&self, object: &K, finalizers: &[&str]) -> Result<(), Error> {
         let key = Key::of(object);
@@ -155,6 +165,10 @@ impl Writer {
             Err(source) => Err(write::<K>(key, source)),
         }
     }
+}
+
+fn patch_parameters() -> PatchParams {
+    PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() }
 }
 
 fn parameters() -> PostParams {

@@ -12,6 +12,7 @@ use crate::{Error, PrivateKey};
 /// What is needed to sign in an authority's name.
 pub struct Authority {
     pub(crate) key: PrivateKey,
+    pub(crate) own: Link,
     /// Its name as its certificate has it, byte for byte: clients compare it so.
     pub(crate) subject_der: Vec<u8>,
     pub(crate) key_identifier: Vec<u8>,
@@ -55,17 +56,33 @@ impl Authority {
         }
         Ok(Self {
             key,
-            key_identifier: own.key_identifier.unwrap_or_else(|| key_identifier(&spki_der)),
-            subject_der: own.subject_der,
+            key_identifier: own.key_identifier.clone().unwrap_or_else(|| key_identifier(&spki_der)),
+            subject_der: own.subject_der.clone(),
             not_after: own.facts.not_after,
             chain_pem: chain.iter().map(Link::pem).collect(),
             top_pem: top.pem(),
+            own,
         })
     }
 
     /// The end of its certificate.
     pub fn not_after(&self) -> Timestamp {
         self.not_after
+    }
+
+    /// Its certificate in DER.
+    pub fn certificate(&self) -> &[u8] {
+        &self.own.der
+    }
+
+    /// Whether clients take lists of revoked certificates from it.
+    pub fn may_sign_lists(&self) -> bool {
+        self.own.facts.may_sign_lists()
+    }
+
+    /// Whether it, with the key that it has now, signed a certificate.
+    pub fn has_signed(&self, certificate: &Link) -> bool {
+        issued(&self.own, certificate)
     }
 }
 

@@ -12,12 +12,14 @@ mod authority;
 mod der;
 mod extensions;
 mod key;
+mod list;
 mod request;
 mod sign;
 mod verify;
 
 pub use authority::Authority;
 pub use key::{PrivateKey, generate_key, key_facts};
+pub use list::sign_list;
 pub use request::create_csr;
 pub use sign::{Issued, Signing, ca_sign, self_sign};
 pub use verify::verify_request;

@@ -64,7 +64,7 @@ pub fn self_sign(request_pem: &[u8], key: &PrivateKey, wanted: &Signing<'_>) -> 
 pub fn ca_sign(request_pem: &[u8], authority: &Authority, wanted: &Signing<'_>) -> Result<Issued, Error> {
     let csr = Csr::parse(request_pem)?;
     verify_request(&csr)?;
-    let Authority { key, subject_der, key_identifier, not_after, chain_pem, top_pem } = authority;
+    let Authority { key, own: _, subject_der, key_identifier, not_after, chain_pem, top_pem } = authority;
     let key_identifier = key_identifier.clone();
     let leaf_pem = sign(&csr, wanted, &Issuer { name_der: subject_der, key_identifier, key, not_after: *not_after })?;
     Ok(Issued { chain_pem: leaf_pem + chain_pem, authority_pem: top_pem.clone() })
@@ -141,7 +141,7 @@ pub(crate) fn key_identifier(spki_der: &[u8]) -> Vec<u8> {
 }
 
 /// UTCTime up to 2049, GeneralizedTime from then on (section 4.1.2.5).
-fn time(at: Timestamp) -> Vec<u8> {
+pub(crate) fn time(at: Timestamp) -> Vec<u8> {
     let utc = at.to_zoned(TimeZone::UTC);
     if (1950..2050).contains(&utc.year()) {
         der::value(0x17, utc.strftime("%y%m%d%H%M%SZ").to_string().as_bytes())

@@ -5,3 +5,4 @@ pub(crate) mod challenge;
 pub(crate) mod issuer;
 pub(crate) mod order;
 pub(crate) mod request;
+pub(crate) mod revocation;

@@ -10,6 +10,7 @@
 
 mod observed;
 mod renewal;
+mod revoke;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -62,6 +63,9 @@ pub type CertificatePlan = Plan<Action, CertificateStatus>;
 
 /// Decides what a Certificate needs now.
 pub fn decide(observed: &Observed, now: Timestamp) -> CertificatePlan {
+    if observed.deleting {
+        return CertificatePlan::rest();
+    }
     if !observed.spec_errors.is_empty() {
         return status::not_ready(observed, "InvalidSpec", &observed.spec_errors.join("; "), now);
     }
@@ -96,6 +100,9 @@ fn rest(observed: &Observed, now: Timestamp) -> CertificatePlan {
     }
     actions.extend(observed.next_keys.iter().map(|key| Action::DeleteNextKey { secret: key.secret.clone() }));
     actions.extend(observed.surplus_requests.iter().map(|name| Action::DeleteRequest { name: name.clone() }));
+    if let Some(why) = revoke::ceased(observed) {
+        return CertificatePlan { actions, ..status::not_ready(observed, revoke::REVOKED, &why, now) };
+    }
     if let Some(id) = renewal::due_question(observed, now) {
         // The status waits for the answer, so that it is written once.
         actions.push(Action::AskRenewal { id });
@@ -121,7 +128,9 @@ fn issue(observed: &Observed, violation: Option<&Violation>, now: Timestamp) -> 
         Outcome::Pending(what) => status::issuing(observed, violation, request, what.as_deref(), now),
         Outcome::Failed(failure) if observed.is_accounted(failure) => begin(observed, violation, replace, now),
         Outcome::Failed(failure) => fail(observed, violation, request, failure, now),
-        Outcome::Issued(pair) if !pair.key_matches || pair.not_after <= now => begin(observed, violation, replace, now),
+        Outcome::Issued(pair) if !pair.key_matches || pair.not_after <= now || pair.standing.revoked.is_some() => {
+            begin(observed, violation, replace, now)
+        }
         Outcome::Issued(pair) => complete(observed, request, pair, now),
     }
 }
@@ -201,6 +210,10 @@ fn back_off(observed: &Observed, now: Timestamp) -> Option<Duration> {
     }
     // Once, so that a process that dies again and again does not ask the CA each time.
     if attempts == 1 && issuing.reason.as_deref() == Some(status::INTERRUPTED) {
+        return None;
+    }
+    // What it failed for is not what it is for now.
+    if revoke::is_since(observed, failed) {
         return None;
     }
     let elapsed = Duration::try_from(now.duration_since(failed)).unwrap_or_default();

@@ -7,6 +7,8 @@ use signet_api::meta::condition;
 use signet_api::{CertificateSpec, CertificateStatus, Condition};
 
 use super::renewal::Ari;
+use super::revoke;
+use crate::revocation::Standing;
 
 /// A Certificate and what stands around it, read and parsed by the edge.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +16,8 @@ pub struct Observed {
     pub name: String,
     pub uid: String,
     pub generation: i64,
+    /// Whether it is being deleted.
+    pub deleting: bool,
     pub spec: CertificateSpec,
     pub status: CertificateStatus,
     /// What is wrong with the spec that the API server can not see, as `field: what` sentences.
@@ -75,13 +79,15 @@ pub struct Pair {
     pub key_violation: Option<String>,
     /// Fields of the spec (`spec.dnsNames`) that the certificate does not agree with.
     pub spec_mismatches: Vec<String>,
+    /// What was revoked of it.
+    pub standing: Standing,
 }
 
 /// A key waiting for its certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NextKey {
     pub secret: String,
-    /// Whether it parses and keeps to `spec.privateKey`.
+    /// Whether it parses, keeps to `spec.privateKey`, and nobody else may hold it.
     pub usable: bool,
 }
 
@@ -144,6 +150,9 @@ impl Observed {
     }
 
     pub(super) fn rotation(&self) -> RotationPolicy {
+        if revoke::is_compromised(self) {
+            return RotationPolicy::Always;
+        }
         self.spec.private_key.clone().unwrap_or_default().rotation_policy_or_default()
     }
 

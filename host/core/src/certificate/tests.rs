@@ -2,6 +2,7 @@
 //! step, and decided again.
 
 mod renewal;
+mod revoke;
 
 use jiff::Timestamp;
 use signet_api::certificate::condition::{ISSUING, READY};
@@ -10,6 +11,7 @@ use signet_api::meta::has_condition;
 use signet_api::{CertificateSpec, CertificateStatus, ConditionStatus, IssuerRef};
 
 use super::*;
+use crate::revocation::Standing;
 
 const HOUR: i64 = 3600;
 const NOW: i64 = 1_800_000_000;
@@ -23,6 +25,7 @@ fn wish() -> Observed {
         name: "web".into(),
         uid: "uid-1".into(),
         generation: 1,
+        deleting: false,
         spec: CertificateSpec {
             secret_name: "web-tls".into(),
             issuer_ref: IssuerRef { name: "ca".into(), ..IssuerRef::default() },
@@ -52,6 +55,7 @@ fn pair(now: i64) -> Pair {
         key_matches: true,
         key_violation: None,
         spec_mismatches: Vec::new(),
+        standing: Standing::default(),
     }
 }
 

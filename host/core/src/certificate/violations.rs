@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::observed::{Observed, Pair, SecretData};
-use super::renewal;
+use super::{renewal, revoke};
 
 /// One rule that is broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,7 @@ const RULES: &[Rule] = &[
     missing_data,
     invalid_key_pair,
     invalid_certificate,
+    revoke::revoked,
     incorrect_issuer,
     incorrect_certificate,
     secret_mismatch,
@@ -142,12 +143,12 @@ fn request_changed(observed: &Observed, _: Timestamp) -> Option<Violation> {
 
 fn expired(observed: &Observed, now: Timestamp) -> Option<Violation> {
     let not_after = pair(observed)?.not_after;
-    (not_after <= now)
+    (not_after <= now && revoke::ceased(observed).is_none())
         .then(|| Violation { reason: "Expired", message: format!("the certificate expired at {not_after}") })
 }
 
 fn renewing(observed: &Observed, now: Timestamp) -> Option<Violation> {
-    if !renewal::is_wanted(observed) {
+    if !renewal::is_wanted(observed) || revoke::ceased(observed).is_some() {
         return None;
     }
     let schedule = renewal::schedule(observed, pair(observed)?);

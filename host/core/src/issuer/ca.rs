@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use signet_api::issuer::CaIssuer;
 
 use super::observed::Observed;
-use super::{IssuerPlan, not_ready, ready, reason, write};
+use super::{Action, IssuerPlan, crl, not_ready, ready, reason, write};
 
 /// Why the Secret that `spec.ca.secretName` names has no key pair to sign with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,10 +72,15 @@ pub(super) fn serve(observed: &Observed, ca: &CaIssuer, now: Timestamp) -> Issue
         observed.key_pair.clone().and_then(|end| if end > now { Ok(end) } else { Err(BadKeyPair::Expired(end)) });
     match usable {
         Ok(end) => {
+            let next_list = crl::due(observed);
+            if next_list.is_some_and(|due| due <= now) {
+                return IssuerPlan { actions: vec![Action::WriteList], ..IssuerPlan::rest() };
+            }
             let message =
                 format!("Certificates are signed with the key pair in Secret {secret}, until {end} at the latest");
             let plan = write(observed, observed.status.acme.clone(), ready(reason::VERIFIED, &message), now);
-            IssuerPlan { requeue: Duration::try_from(end.duration_since(now)).ok(), ..plan }
+            let wake = next_list.map_or(end, |due| due.min(end));
+            IssuerPlan { requeue: Duration::try_from(wake.duration_since(now)).ok(), ..plan }
         }
         Err(bad) => not_ready(observed, bad.reason(), bad.sentence(&secret), now),
     }

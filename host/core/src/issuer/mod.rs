@@ -9,6 +9,7 @@
 //! to the edge. ClusterIssuers are decided here too: only [`Observed`] tells them apart.
 
 mod ca;
+pub mod crl;
 mod observed;
 #[cfg(test)]
 mod tests;
@@ -84,6 +85,8 @@ pub enum Action {
     /// Registers the account at the CA by the spec as it was observed, or finds the account that
     /// the key already has there and tells the CA its email address.
     Register,
+    /// Signs the next list of revoked certificates and keeps it.
+    WriteList,
 }
 
 /// A plan for an Issuer or a ClusterIssuer.
@@ -234,5 +237,6 @@ fn not_ready(observed: &Observed, reason: &str, message: String, now: Timestamp)
 fn write(observed: &Observed, acme: Option<AcmeStatus>, ready: Condition, now: Timestamp) -> IssuerPlan {
     let mut status = IssuerStatus { acme, ..observed.status.clone() };
     set_condition(&mut status.conditions, ready.observed(Some(observed.generation)), now);
+    crl::tell(observed, &mut status, now);
     IssuerPlan { status: (status != observed.status).then_some(status), ..IssuerPlan::rest() }
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use signet_api::{IssuerSpec, IssuerStatus};
 
 use super::ca::BadKeyPair;
+use super::crl;
 use crate::failure::Failure;
 
 /// One Issuer or ClusterIssuer, and what this process knows of it.
@@ -25,6 +26,8 @@ pub struct Observed {
     /// Until when the key pair of the authority can sign, or why it can not;
     /// [`BadKeyPair::NoSecret`] for an issuer that is not a CA.
     pub key_pair: Result<Timestamp, BadKeyPair>,
+    /// The list of revoked certificates.
+    pub list: crl::State,
     pub memory: Memory,
 }
 

@@ -2,6 +2,7 @@
 //! step.
 
 mod ca;
+mod crl;
 
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ fn of(spec: IssuerSpec) -> Observed {
         solver_errors: Vec::new(),
         account_key: AccountKey::Missing,
         key_pair: Err(BadKeyPair::NoSecret),
+        list: super::crl::State::Unwanted,
         memory: Memory::default(),
     }
 }
@@ -107,6 +109,7 @@ impl World {
                 });
                 true
             }
+            Action::WriteList => panic!("no CA, no list"),
         }
     }
 

@@ -95,8 +95,13 @@ impl CertificateFacts {
     /// Whether clients take what its key has signed for a certificate (RFC 5280, section 6.1.4): it
     /// is an authority's, and its key usage, if it has one, says so.
     pub fn may_sign_others(&self) -> bool {
-        let is_bit = |usage: &KeyUsage| matches!(usages::usage_code(*usage), usages::UsageCode::Bit(_));
         self.is_ca && (self.usages.contains(&KeyUsage::CertSign) || !self.usages.iter().any(is_bit))
+    }
+
+    /// Whether clients take a list of revoked certificates that its key has signed (RFC 5280, section
+    /// 6.3.3): its key usage, if it has one, says so.
+    pub fn may_sign_lists(&self) -> bool {
+        self.usages.contains(&KeyUsage::CrlSign) || !self.usages.iter().any(is_bit)
     }
 }
 
@@ -106,6 +111,10 @@ pub(super) fn decode(der: &[u8]) -> Result<X509Certificate<'_>, PkiError> {
         0 => Ok(certificate),
         left => Err(undecoded(format!("{left} bytes follow it"))),
     }
+}
+
+fn is_bit(usage: &KeyUsage) -> bool {
+    matches!(usages::usage_code(*usage), usages::UsageCode::Bit(_))
 }
 
 fn undecoded(reason: String) -> PkiError {

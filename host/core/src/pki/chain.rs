@@ -10,6 +10,8 @@ use super::{MAX_CERTIFICATE_SIZE, MAX_CHAIN_SIZE, PkiError, blocks, to_pem};
 pub struct Chain {
     /// The certificate that the others vouch for.
     pub leaf: CertificateFacts,
+    /// The same in DER.
+    pub leaf_der: Vec<u8>,
     /// Leaf and intermediates in PEM: what a server presents. The root is not among them, unless
     /// it is the leaf itself.
     pub chain_pem: String,
@@ -96,12 +98,13 @@ impl Chain {
     }
 
     fn of(mut links: Vec<Link>) -> Self {
-        let leaf = links.first().expect("a chain has a leaf").facts.clone();
+        let first = links.first().expect("a chain has a leaf");
+        let (leaf, leaf_der) = (first.facts.clone(), first.der.clone());
         let ca_pem = links.last().filter(|last| last.facts.is_self_issued()).map(Link::pem);
         if ca_pem.is_some() && links.len() > 1 {
             links.pop();
         }
-        Self { leaf, chain_pem: links.iter().map(Link::pem).collect(), ca_pem }
+        Self { leaf, leaf_der, chain_pem: links.iter().map(Link::pem).collect(), ca_pem }
     }
 }
 

@@ -9,7 +9,7 @@ use super::marks::{Policy, Record, Request, plain_serial};
 use super::reason::Reason;
 use crate::digest;
 use crate::failure::Failure;
-use crate::pki::Link;
+use crate::pki::CertificateFacts;
 
 /// A Certificate, as far as it is about revocation.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,12 +49,11 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// That of a certificate.
-    pub fn of(certificate: &Link) -> Self {
-        let facts = &certificate.facts;
+    /// That of a certificate, which is `der`.
+    pub fn of(facts: &CertificateFacts, der: &[u8]) -> Self {
         Self {
             serial: facts.serial.clone(),
-            sha256: digest::sha256_hex(&certificate.der),
+            sha256: digest::sha256_hex(der),
             key: digest::sha256_hex(&facts.public_key.spki_der),
             not_after: facts.not_after,
         }

@@ -1,8 +1,11 @@
 //! Why a certificate is revoked (RFC 5280, section 5.3.1).
 
+use serde::{Deserialize, Serialize};
+
 /// A reason that a certificate can be revoked for. `certificateHold` and `removeFromCRL` are not
 /// among them: they are for what can be taken back, and a revocation here is for good.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "&'static str", try_from = "String")]
 pub enum Reason {
     #[default]
     Unspecified,
@@ -89,6 +92,20 @@ impl Reason {
     /// Whether a new certificate takes the place of the revoked one.
     pub fn is_followed_by_another(self) -> bool {
         self != Self::CessationOfOperation
+    }
+}
+
+impl From<Reason> for &'static str {
+    fn from(reason: Reason) -> Self {
+        reason.name()
+    }
+}
+
+impl TryFrom<String> for Reason {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        Self::parse(&name)
     }
 }
 

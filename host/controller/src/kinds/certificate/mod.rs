@@ -29,8 +29,8 @@ use crate::secrets::{self, TLS_KEY};
 use crate::stores::children;
 use crate::writer::{Contested, controlled_by};
 
-/// Annotations that are for other programs and stay on the Certificate.
-const NOT_COPIED: [&str; 3] = ["kubectl.kubernetes.io/", "fluxcd.io/", "argocd.argoproj.io/"];
+/// Annotations that are for other programs, or about what was issued before, and stay on the Certificate.
+const NOT_COPIED: [&str; 4] = ["kubectl.kubernetes.io/", "fluxcd.io/", "argocd.argoproj.io/", labels::REVOKE];
 
 /// The edge of Certificates.
 #[derive(Default)]

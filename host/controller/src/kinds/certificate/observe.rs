@@ -1,5 +1,6 @@
 //! What a decision about a Certificate is made from, out of the cluster.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,13 +10,16 @@ use signet_api::certificaterequest::{condition as of_request, reason};
 use signet_api::meta::{condition, has_condition};
 use signet_api::{Certificate, CertificateRequest, CertificateSpec, ConditionStatus, labels};
 use signet_core::certificate::{Ari, Failure, NextKey, Observed, Outcome, Pair, Request, SecretData, TargetSecret};
+use signet_core::digest::sha256_hex;
 use signet_core::pki::{self, Chain, Csr, KeyFacts};
+use signet_core::revocation::{self, Identity, Record, Standing, compromise, read_records};
 
 use super::{beside, renewal, target};
 use crate::context::Context;
 use crate::error::Error;
 use crate::issuers::AnyIssuer;
 use crate::key::Key;
+use crate::kinds::revocation::observe as of_revocations;
 use crate::secrets::{self, TLS_CRT, TLS_KEY};
 use crate::stores::{children, uses_secret};
 
@@ -39,12 +43,14 @@ pub(super) async fn observe(
         Some(request) => Some(observe_request(cx, certificate, request, made).await?),
         None => None,
     };
+    let retained = revocation::retained(&of_revocations(cx, certificate).await?, Timestamp::now());
     let issuer = AnyIssuer::find(&cx.stores, &namespace, &spec.issuer_ref).ok();
     let issuer_kind = if spec.issuer_ref.is_ours() { issuer.map(|issuer| issuer.kind().to_owned()) } else { None };
     Ok(Observed {
         name: certificate.name_any(),
         uid: certificate.uid().unwrap_or_default(),
         generation: certificate.metadata.generation.unwrap_or(0),
+        deleting: certificate.metadata.deletion_timestamp.is_some(),
         spec_errors: pki::spec_errors(&spec).iter().map(ToString::to_string).collect(),
         rival: rival(cx, certificate, secret.as_deref()),
         issuer_kind,
@@ -52,7 +58,7 @@ pub(super) async fn observe(
         next_keys: next_keys(cx, certificate),
         request,
         current_request_mismatches: current.map(|request| mismatches(&spec, request)),
-        surplus_requests: surplus(&spec, revision, &requests),
+        surplus_requests: surplus(&spec, revision, &requests, &retained),
         replaced_at: current.and_then(|request| renewal::replaced_at(request)),
         ari,
         spec,
@@ -89,9 +95,13 @@ fn rival(cx: &Context, certificate: &Certificate, secret: Option<&Secret>) -> Op
 fn next_keys(cx: &Context, certificate: &Certificate) -> Vec<NextKey> {
     let is_next = |secret: &&Arc<Secret>| secret.labels().contains_key(labels::NEXT_PRIVATE_KEY);
     let owned = children(&cx.stores.secrets, certificate);
+    let records = records(certificate);
     let next = owned.iter().filter(is_next).map(|secret| NextKey {
         secret: secret.name_any(),
-        usable: key_facts(secret).is_ok_and(|key| key_violation(&certificate.spec, &key).is_none()),
+        usable: key_facts(secret).is_ok_and(|key| {
+            let digest = sha256_hex(&key.spki_der);
+            key_violation(&certificate.spec, &key).is_none() && compromise(&records, &digest).is_none()
+        }),
     });
     next.collect()
 }
@@ -118,14 +128,14 @@ fn observe_target(cx: &Context, certificate: &Certificate, secret: &Secret) -> T
             _ => None,
         };
     TargetSecret {
-        data: secret_data(&certificate.spec, secret),
+        data: secret_data(certificate, secret),
         issuer,
         certificate_name: annotation(labels::CERTIFICATE_NAME),
         drifted: target::is_drifted(cx, certificate, secret),
     }
 }
 
-fn secret_data(spec: &CertificateSpec, secret: &Secret) -> SecretData {
+fn secret_data(certificate: &Certificate, secret: &Secret) -> SecretData {
     let missing: Vec<_> = [TLS_KEY, TLS_CRT].into_iter().filter(|key| secrets::value(secret, key).is_none()).collect();
     if !missing.is_empty() {
         return SecretData::Missing(missing);
@@ -135,13 +145,13 @@ fn secret_data(spec: &CertificateSpec, secret: &Secret) -> SecretData {
         Err(why) => return SecretData::InvalidKey(why),
     };
     match Chain::parse(secrets::value(secret, TLS_CRT).unwrap_or_default()) {
-        Ok(chain) => SecretData::Pair(pair(spec, &chain, Some(&key))),
+        Ok(chain) => SecretData::Pair(pair(certificate, &chain, Some(&key))),
         Err(error) => SecretData::InvalidCertificate(error.to_string()),
     }
 }
 
-fn pair(spec: &CertificateSpec, chain: &Chain, key: Option<&KeyFacts>) -> Pair {
-    let leaf = &chain.leaf;
+fn pair(certificate: &Certificate, chain: &Chain, key: Option<&KeyFacts>) -> Pair {
+    let (spec, leaf) = (&certificate.spec, &chain.leaf);
     let ari_id = signet_acme::certificate_id(chain.chain_pem.as_bytes());
     let renew_before: Option<SignedDuration> = spec.renew_before.as_ref().map(|before| before.get());
     Pair {
@@ -152,6 +162,7 @@ fn pair(spec: &CertificateSpec, chain: &Chain, key: Option<&KeyFacts>) -> Pair {
         key_matches: key.is_some_and(|key| pki::public_key_matches(&leaf.public_key, &key.spki_der)),
         key_violation: key.and_then(|key| key_violation(spec, key)),
         spec_mismatches: names(pki::secret_mismatch(spec, leaf)),
+        standing: Standing::of(&records(certificate), &Identity::of(leaf, &chain.leaf_der)),
     }
 }
 
@@ -173,7 +184,7 @@ async fn observe_request(
     {
         mismatches.push("spec.privateKey".to_owned());
     }
-    let outcome = outcome(&certificate.spec, request, key.as_ref());
+    let outcome = outcome(certificate, request, key.as_ref());
     // By its uid, not its time: that the API server tells in whole seconds only.
     let interrupted = request.uid().as_deref() != made;
     Ok(Request { name: request.name_any(), key_secret, mismatches, interrupted, outcome })
@@ -196,7 +207,7 @@ fn names(fields: Vec<&'static str>) -> Vec<String> {
     fields.into_iter().map(str::to_owned).collect()
 }
 
-fn outcome(spec: &CertificateSpec, request: &CertificateRequest, key: Option<&KeyFacts>) -> Outcome {
+fn outcome(certificate: &Certificate, request: &CertificateRequest, key: Option<&KeyFacts>) -> Outcome {
     let status = request.status.clone().unwrap_or_default();
     let failed = |reason: &str, message: String| {
         let at = status.failure_time.as_ref().map(|time| time.0).or_else(|| Some(request.creation_timestamp()?.0));
@@ -216,8 +227,8 @@ fn outcome(spec: &CertificateSpec, request: &CertificateRequest, key: Option<&Ke
         return Outcome::New(request.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |time| time.0));
     };
     match (&status.certificate, ready.is_true(), ready.reason.as_deref()) {
-        (Some(certificate), true, _) => match Chain::parse(&certificate.0) {
-            Ok(chain) => Outcome::Issued(pair(spec, &chain, key)),
+        (Some(issued), true, _) => match Chain::parse(&issued.0) {
+            Ok(chain) => Outcome::Issued(pair(certificate, &chain, key)),
             Err(error) => {
                 failed("InvalidCertificate", format!("{} returned no certificate: {error}", request.name_any()))
             }
@@ -227,8 +238,19 @@ fn outcome(spec: &CertificateSpec, request: &CertificateRequest, key: Option<&Ke
     }
 }
 
-/// Requests of this and past revisions beyond those that the spec wants kept, the oldest first.
-fn surplus(spec: &CertificateSpec, revision: i64, requests: &[Arc<CertificateRequest>]) -> Vec<String> {
+/// What was revoked of a Certificate.
+fn records(certificate: &Certificate) -> Vec<Record> {
+    read_records(certificate.annotations().get(labels::REVOKED).map(String::as_str))
+}
+
+/// Requests of this and past revisions beyond those that the spec wants kept, the oldest first; not those
+/// that are `retained`.
+fn surplus(
+    spec: &CertificateSpec,
+    revision: i64,
+    requests: &[Arc<CertificateRequest>],
+    retained: &BTreeSet<String>,
+) -> Vec<String> {
     let kept = spec.revision_history_limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(HISTORY).max(1);
     let mut past: Vec<_> = requests
         .iter()
@@ -237,5 +259,5 @@ fn surplus(spec: &CertificateSpec, revision: i64, requests: &[Arc<CertificateReq
         .collect();
     past.sort();
     let surplus = past.len().saturating_sub(kept);
-    past.into_iter().take(surplus).map(|(_, name)| name).collect()
+    past.into_iter().take(surplus).map(|(_, name)| name).filter(|name| !retained.contains(name)).collect()
 }

@@ -20,6 +20,7 @@ use crate::accounts::KeyState;
 use crate::authority;
 use crate::changes::{Kept, Surroundings};
 use crate::context::{Context, Memories};
+use crate::crl;
 use crate::error::Error;
 use crate::issuers::AnyIssuer;
 use crate::key::Key;
@@ -120,6 +121,7 @@ async fn observe<K: Stored>(
         solver_errors: any.acme().map(|acme| solvers::errors(&cx.registry, &acme.solvers)).unwrap_or_default(),
         account_key,
         key_pair,
+        list: crl::state(cx, any).await?,
         memory,
     })
 }
@@ -144,6 +146,10 @@ async fn act<K: Stored>(
                 Err(failure) => kept.memory.failure = Some(failure),
             });
             Ok(())
+        }
+        Action::WriteList => {
+            let what = format!("the list of revoked certificates of {} {}", any.kind(), any.name());
+            crl::write(cx, any, None).await?.map_err(|why| Error::Make { what, why })
         }
     }
 }

@@ -4,7 +4,7 @@ use signet_api::issuer::CaIssuer;
 
 use super::*;
 
-fn of_pair(key_pair: Result<Timestamp, BadKeyPair>) -> Observed {
+pub(super) fn of_pair(key_pair: Result<Timestamp, BadKeyPair>) -> Observed {
     let ca = CaIssuer { secret_name: "root".into(), ..CaIssuer::default() };
     Observed { key_pair, ..of(IssuerSpec { ca: Some(ca), ..IssuerSpec::default() }) }
 }
