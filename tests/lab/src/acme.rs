@@ -98,6 +98,16 @@ impl Lab {
         Ok(outside_client(&self.site)?.get(url).send().await?.error_for_status()?.text().await?)
     }
 
+    /// What the CA says of a certificate by its serial number in hexadecimal: `Status`, and once that is
+    /// `Revoked`, `Reason` (nothing for unspecified).
+    ///
+    /// # Errors
+    /// Pebble does not answer, or has issued no such certificate.
+    pub async fn certificate_status(&self, serial: &str) -> Result<Value> {
+        let url = format!("https://{}/cert-status-by-serial/{serial}", self.site.at(Port::AcmeAdmin));
+        Ok(outside_client(&self.site)?.get(url).send().await?.error_for_status()?.json().await?)
+    }
+
     /// How many requests the CA has had so far, by `METHOD path`; nonces and the directory apart.
     pub fn acme_requests(&self) -> BTreeMap<String, usize> {
         let log = fs::read_to_string(self.site.log("pebble")).unwrap_or_default();
