@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -47,7 +48,7 @@ const AT_ONCE: usize = 64;
 
 /// Runs until SIGTERM or SIGINT, or until the Lease is lost.
 pub async fn run(flags: Flags) -> Result<()> {
-    let client = client(&flags).await?;
+    let client = client(flags.kubeconfig.as_deref()).await?;
     let stores = Arc::new(Stores::default());
     let metrics = Arc::new(Metrics::new(stores.clone()));
     let ready = Arc::new(AtomicBool::new(false));
@@ -155,8 +156,9 @@ fn start(cx: Arc<Context>, stop: &CancellationToken) -> JoinSet<()> {
     workers
 }
 
-async fn client(flags: &Flags) -> Result<Client> {
-    let config = match &flags.kubeconfig {
+/// A client of the cluster that a kubeconfig names; without one, that of KUBECONFIG or of the pod.
+pub(crate) async fn client(kubeconfig: Option<&Path>) -> Result<Client> {
+    let config = match kubeconfig {
         Some(path) => {
             let read = Kubeconfig::read_from(path);
             let read = read.with_context(|| format!("could not read the kubeconfig {}", path.display()))?;

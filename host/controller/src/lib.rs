@@ -15,6 +15,7 @@ mod crl;
 mod error;
 mod events;
 mod flags;
+mod installation;
 mod issuers;
 mod key;
 mod kinds;
@@ -34,4 +35,5 @@ mod writer;
 
 pub use controller::run;
 pub use flags::{Flags, LogFormat};
+pub use installation::{TestInstallation, test_installation};
 pub use test_runner::{TestRunner, run_tests};

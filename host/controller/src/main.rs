@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use signet_controller::{Flags, LogFormat, TestRunner};
+use signet_controller::{Flags, LogFormat, TestInstallation, TestRunner};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -24,6 +24,8 @@ enum Command {
     Crds,
     /// Runs a solver's tests in the plugin engine: cargo's runner for wasm32-wasip2.
     TestRunner(TestRunner),
+    /// Tests an installation from inside the cluster, as helm test does.
+    TestInstallation(TestInstallation),
 }
 
 fn main() -> ExitCode {
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         Command::TestRunner(runner) => tests(runner),
+        Command::TestInstallation(test) => installation(test),
     };
     match outcome {
         Ok(code) => code,
@@ -49,6 +52,13 @@ fn tests(runner: TestRunner) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let code = runtime.block_on(signet_controller::run_tests(runner))?;
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+}
+
+fn installation(test: TestInstallation) -> anyhow::Result<ExitCode> {
+    install_crypto_provider();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(signet_controller::test_installation(test))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn install_crypto_provider() {

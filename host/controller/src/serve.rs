@@ -25,6 +25,9 @@ use crate::stores::{Stores, answers};
 /// How long a request for a token waits for the Challenges to be listed: less than a CA waits.
 const LISTING: Duration = Duration::from_secs(5);
 
+/// How the answer to a token begins that nobody was given.
+pub(crate) const NO_CHALLENGE: &str = "Signet has no HTTP-01 challenge";
+
 /// A bound socket and what it serves.
 pub(crate) struct Server {
     listener: TcpListener,
@@ -67,7 +70,7 @@ async fn answer(State(stores): State<Arc<Stores>>, Path(token): Path<String>, he
         None => (
             StatusCode::NOT_FOUND,
             [(header::CONTENT_TYPE, "text/plain")],
-            format!("Signet has no HTTP-01 challenge with this token for {host}\n"),
+            format!("{NO_CHALLENGE} with this token for {host}\n"),
         ),
     }
 }
