@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use signet_core::revocation::Reason;
 
-/// See how certificates stand, have them renewed, and put solvers into the cluster
+/// See how certificates stand, have them renewed or revoked, and put solvers into the cluster
 #[derive(Debug, Parser)]
 #[command(name = "kubectl-signet", bin_name = "kubectl signet", version)]
 pub(crate) struct Arguments {
@@ -38,6 +39,11 @@ pub(crate) enum Command {
     /// Have certificates issued again now, whether or not they are due
     #[command(override_usage = "kubectl signet renew [OPTIONS] <NAME>... | --all | --selector <LABELS>")]
     Renew(Renew),
+    /// Have certificates revoked by those who signed them
+    Revoke {
+        #[command(subcommand)]
+        of: RevokeOf,
+    },
     /// Put solvers into the cluster, list them, take them out
     Plugin {
         #[command(subcommand)]
@@ -55,6 +61,29 @@ pub(crate) enum StatusOf {
         /// Name of the Certificate
         name: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RevokeOf {
+    /// One certificate of a Certificate; a new one is issued in its place, unless it is cessationOfOperation
+    #[command(visible_aliases = ["cert"])]
+    Certificate(Revoke),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Revoke {
+    /// Name of the Certificate
+    pub(crate) name: String,
+    /// Why: unspecified, keyCompromise (its key is never used again), cACompromise, affiliationChanged, superseded,
+    /// cessationOfOperation (no other is issued), privilegeWithdrawn or aACompromise, as far as the CA takes it
+    #[arg(long, value_name = "REASON", default_value = "unspecified", value_parser = Reason::parse)]
+    pub(crate) reason: Reason,
+    /// Prove it with the certificate's own key, in place of the key of the issuer's account
+    #[arg(long)]
+    pub(crate) with_certificate_key: bool,
+    /// Serial number, in hexadecimal, of an earlier certificate; that of the one in use when it is left out
+    #[arg(long, value_name = "HEX")]
+    pub(crate) serial: Option<String>,
 }
 
 /// In Signet's own namespace, which is found when it is not named.
@@ -134,6 +163,21 @@ mod tests {
             ("renew web --all", false),
             ("renew web -A", false),
             ("renew --all -l app=web", false),
+        ] {
+            let words = ["kubectl-signet"].into_iter().chain(line.split(' '));
+            assert_eq!(Arguments::try_parse_from(words).is_ok(), good, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_reason_is_one_of_the_names() {
+        for (line, good) in [
+            ("revoke certificate web", true),
+            ("revoke cert web --reason keyCompromise --with-certificate-key -n team-a", true),
+            ("revoke certificate web --serial 04:a1 --reason superseded", true),
+            ("revoke certificate web --reason boredom", false),
+            ("revoke certificate", false),
+            ("revoke web", false),
         ] {
             let words = ["kubectl-signet"].into_iter().chain(line.split(' '));
             assert_eq!(Arguments::try_parse_from(words).is_ok(), good, "{line}");

@@ -1,5 +1,5 @@
-//! An API server in memory, as far as the tests of this crate need one: reads, lists, and merge
-//! patches of the status that must name the resourceVersion, applies, and deletions.
+//! An API server in memory, as far as the tests of this crate need one: reads, lists, merge
+//! patches that must name the resourceVersion, applies, and deletions.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -74,7 +74,7 @@ impl Fake {
         }
         match *method {
             Method::GET => state.get(path),
-            Method::PATCH if query.contains("fieldManager") && !path.ends_with("/status") => state.apply(path, body),
+            Method::PATCH if is_whole(body) => state.apply(path, body),
             Method::PATCH => state.patch(path, body),
             Method::DELETE => match state.objects.remove(path) {
                 Some(object) => (200, object),
@@ -116,7 +116,7 @@ impl State {
 
     fn patch(&mut self, path: &str, body: &[u8]) -> (u16, Value) {
         let patch: Value = serde_json::from_slice(body).unwrap();
-        let Some(object) = path.strip_suffix("/status").and_then(|path| self.objects.get_mut(path)) else {
+        let Some(object) = self.objects.get_mut(path.strip_suffix("/status").unwrap_or(path)) else {
             return failure(404, "not found", "NotFound", "it");
         };
         let version = |object: &Value| object["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
@@ -131,9 +131,28 @@ impl State {
         if version(object) != version(&patch) {
             return failure(409, "the object has been modified", "Conflict", "it");
         }
-        object["status"]["conditions"] = patch["status"]["conditions"].clone();
+        merge(object, &patch);
         bump(object);
         (200, object.clone())
+    }
+}
+
+/// Whether this is an object to apply, and no patch.
+fn is_whole(body: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(body).is_ok_and(|body| body["kind"].is_string())
+}
+
+/// A merge patch (RFC 7396).
+fn merge(object: &mut Value, patch: &Value) {
+    let Value::Object(fields) = patch else {
+        *object = patch.clone();
+        return;
+    };
+    for (name, value) in fields {
+        match value {
+            Value::Null => drop(object.as_object_mut().map(|fields| fields.remove(name))),
+            value => merge(&mut object[name], value),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, anyhow};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
@@ -103,18 +104,18 @@ async fn list<K: Clone + DeserializeOwned + Debug>(api: Api<K>, params: ListPara
 }
 
 /// Looks for the issuer as the controller does: without a kind, the namespace's own comes first.
-async fn issuer(cluster: &Cluster, wanted: &IssuerRef) -> SeenIssuer {
+pub(crate) async fn issuer(cluster: &Cluster, wanted: &IssuerRef) -> SeenIssuer {
     if !wanted.is_ours() {
         return SeenIssuer::Foreign;
     }
     let (local, global) = (api::<Issuer>(cluster), Api::<ClusterIssuer>::all(cluster.client.clone()));
     let local = async || {
         let found = get(&local, Some(&wanted.name)).await;
-        found.map(|issuer| issuer_facts("Issuer", issuer.spec, issuer.status))
+        found.map(|issuer| issuer_facts("Issuer", &issuer.metadata, issuer.spec, issuer.status))
     };
     let global = async || {
         let found = get(&global, Some(&wanted.name)).await;
-        found.map(|issuer| issuer_facts("ClusterIssuer", issuer.spec.0, issuer.status))
+        found.map(|issuer| issuer_facts("ClusterIssuer", &issuer.metadata, issuer.spec.0, issuer.status))
     };
     SeenIssuer::Ours(match wanted.kind_if_set() {
         Some("Issuer") => local().await,
@@ -127,8 +128,14 @@ async fn issuer(cluster: &Cluster, wanted: &IssuerRef) -> SeenIssuer {
     })
 }
 
-fn issuer_facts(kind: &'static str, spec: IssuerSpec, status: Option<IssuerStatus>) -> IssuerFacts {
-    IssuerFacts { kind, spec, status: status.unwrap_or_default() }
+fn issuer_facts(
+    kind: &'static str,
+    metadata: &ObjectMeta,
+    spec: IssuerSpec,
+    status: Option<IssuerStatus>,
+) -> IssuerFacts {
+    let keeps_list = metadata.annotations.iter().flatten().any(|(name, _)| name == labels::CRL_SECRET_NAME);
+    IssuerFacts { kind, spec, status: status.unwrap_or_default(), keeps_list }
 }
 
 fn secret_facts(secret: &Secret) -> SecretFacts {

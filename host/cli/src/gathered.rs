@@ -9,6 +9,7 @@ use signet_api::{
     IssuerStatus, Order, labels,
 };
 use signet_core::certificate::backoff_after;
+use signet_core::revocation::{Record, Request, read_records};
 
 /// Something that was looked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,6 +75,8 @@ pub(crate) struct IssuerFacts {
     pub(crate) kind: &'static str,
     pub(crate) spec: IssuerSpec,
     pub(crate) status: IssuerStatus,
+    /// Whether it is to keep a list of revoked certificates.
+    pub(crate) keeps_list: bool,
 }
 
 /// The target Secret. The private key in it is not kept.
@@ -149,6 +152,20 @@ impl Gathered {
             (SeenIssuer::Ours(_), Some(kind)) => format!("{kind} {name}"),
             (SeenIssuer::Ours(_), None) => format!("Issuer or ClusterIssuer {name}"),
         }
+    }
+
+    /// The revocation that is asked for; else what is wrong with the annotation that asks.
+    pub(crate) fn revocation(&self) -> Option<Result<Request, String>> {
+        Some(Request::parse(self.annotation(labels::REVOKE)?))
+    }
+
+    /// What was revoked, the latest last.
+    pub(crate) fn records(&self) -> Vec<Record> {
+        read_records(self.annotation(labels::REVOKED))
+    }
+
+    fn annotation(&self, name: &str) -> Option<&str> {
+        self.certificate.metadata.annotations.as_ref()?.get(name).map(String::as_str)
     }
 
     /// When a failed issuance is tried again; none when none failed, or the spec changed since.

@@ -1,8 +1,8 @@
 //! `kubectl signet`: what a person asks of Signet beyond `kubectl`.
 //!
 //! [`args`] reads the command line, [`cluster`] connects. `status` has [`gather`] read what there
-//! is into a [`gathered::Gathered`], of which [`story`], a pure function, makes the text. [`renew`]
-//! and [`plugin`] are the only parts that write.
+//! is into a [`gathered::Gathered`], of which [`story`], a pure function, makes the text. [`renew`],
+//! [`revoke`] and [`plugin`] are the only parts that write.
 
 mod args;
 mod cluster;
@@ -12,6 +12,7 @@ mod gather;
 mod gathered;
 mod plugin;
 mod renew;
+mod revoke;
 mod story;
 
 use std::process::ExitCode;
@@ -20,7 +21,7 @@ use anyhow::Result;
 use clap::Parser;
 use jiff::Timestamp;
 
-use args::{Arguments, Command, StatusOf};
+use args::{Arguments, Command, RevokeOf, StatusOf};
 use cluster::Cluster;
 
 #[tokio::main(flavor = "current_thread")]
@@ -45,6 +46,11 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
             let cluster = Cluster::connect(&connection).await?;
             let gathered = gather::gather(&cluster, &name).await?;
             print!("{}", story::story(&gathered, Timestamp::now()));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Revoke { of: RevokeOf::Certificate(wanted) } => {
+            let cluster = Cluster::connect(&connection).await?;
+            print!("{}", revoke::revoke(&cluster, &wanted).await?);
             Ok(ExitCode::SUCCESS)
         }
         Command::Plugin { command } => {

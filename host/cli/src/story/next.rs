@@ -4,7 +4,9 @@
 use jiff::Timestamp;
 use signet_api::ConditionStatus;
 use signet_api::certificate::RenewalPolicy;
+use signet_api::certificate::condition::REVOKED;
 use signet_api::issuer::condition::READY;
+use signet_api::labels::{REVOKE, REVOKE_FINALIZER};
 use signet_api::meta::{condition, has_condition};
 
 use super::{progress, when};
@@ -12,8 +14,21 @@ use crate::gathered::{Gathered, Seen, SeenIssuer};
 
 type Rule = fn(&Gathered, Timestamp) -> Option<String>;
 
-const RULES: &[Rule] =
-    &[deleting, unseen, refused_spec, backing_off, issuing, rival, expired, up_to_date, overdue, about_to_issue];
+const RULES: &[Rule] = &[
+    deleting,
+    unseen,
+    refused_spec,
+    not_revoked,
+    revoking,
+    backing_off,
+    issuing,
+    rival,
+    ceased,
+    expired,
+    up_to_date,
+    overdue,
+    about_to_issue,
+];
 
 /// The first rule that speaks.
 pub(super) fn next(gathered: &Gathered, now: Timestamp) -> String {
@@ -58,7 +73,12 @@ pub(super) fn sentence(message: &str) -> &str {
 }
 
 fn deleting(gathered: &Gathered, _: Timestamp) -> Option<String> {
-    gathered.certificate.metadata.deletion_timestamp.as_ref()?;
+    let metadata = &gathered.certificate.metadata;
+    metadata.deletion_timestamp.as_ref()?;
+    if metadata.finalizers.iter().flatten().any(|name| name == REVOKE_FINALIZER) {
+        let why = not_revoked_why(gathered).map_or(String::new(), |why| format!(" {}.", sentence(&why)));
+        return Some(format!("The Certificate is being deleted, and goes once its certificates are revoked.{why}"));
+    }
     Some(format!(
         "The Certificate is being deleted; nothing is issued any more. Secret {} stays unless it is owned.",
         gathered.certificate.spec.secret_name
@@ -102,6 +122,33 @@ fn backing_off(gathered: &Gathered, now: Timestamp) -> Option<String> {
 
 fn issuing(gathered: &Gathered, now: Timestamp) -> Option<String> {
     gathered.is_issuing().then(|| progress::progress(gathered, now))
+}
+
+/// A revocation that waits for somebody.
+fn not_revoked(gathered: &Gathered, _: Timestamp) -> Option<String> {
+    let _ = gathered.revocation()?;
+    let why = not_revoked_why(gathered)?;
+    let (name, namespace) = (gathered.name(), gathered.namespace());
+    let take_back = format!("`kubectl annotate certificate {name} -n {namespace} {REVOKE}-`");
+    Some(format!("{}. To take the request back: {take_back}.", sentence(&why)))
+}
+
+fn not_revoked_why(gathered: &Gathered) -> Option<String> {
+    let status = gathered.certificate.status.as_ref()?;
+    let told = condition(&status.conditions, REVOKED).filter(|told| told.status == ConditionStatus::False)?;
+    told.message.clone()
+}
+
+fn revoking(gathered: &Gathered, _: Timestamp) -> Option<String> {
+    let what = super::parts::revoking(gathered)?;
+    Some(format!("Signet asks the issuer: {what}. {}", if_nothing_moves()))
+}
+
+/// Revoked for good, and nothing comes in its place.
+fn ceased(gathered: &Gathered, _: Timestamp) -> Option<String> {
+    let why = refusal(gathered, &["Revoked"])?;
+    let is_last = gathered.records().last().is_some_and(|record| !record.reason.is_followed_by_another());
+    is_last.then(|| format!("Nothing by itself. {}.", sentence(&why)))
 }
 
 /// Two Certificates want the same Secret.

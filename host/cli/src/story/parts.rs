@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use signet_api::certificate::condition::{ISSUING, READY};
+use signet_api::certificate::condition::{ISSUING, READY, REVOKED};
 use signet_api::meta::condition;
 use signet_api::{CertificateSpec, Condition, IssuerSpec, certificaterequest, issuer};
+use signet_core::revocation::{Request, plain_serial};
 
 use super::page::Page;
 use super::proofs::{challenges, order};
@@ -22,15 +23,26 @@ fn certificate(page: &mut Page, gathered: &Gathered, now: Timestamp) {
     let moment = |time: &Option<Time>| time.as_ref().map(|time| when::at(time.0, now));
     page.part("Certificate", &format!("{}/{}", gathered.namespace(), gathered.name()));
     page.row_if("Names", Some(names(&gathered.certificate.spec)));
-    for type_ in [READY, ISSUING] {
+    for type_ in [READY, ISSUING, REVOKED] {
         page.row_if(type_, condition(&status.conditions, type_).map(|found| told(found, generation, now)));
     }
+    page.row_if("Revoking", revoking(gathered));
     page.row_if("Not before", moment(&status.not_before));
     page.row_if("Not after", moment(&status.not_after));
     page.row_if("Renewal", moment(&status.renewal_time));
     page.row_if("Revision", status.revision.map(|revision| revision.to_string()));
     let failed = status.failed_issuance_attempts.filter(|attempts| *attempts > 0);
     page.row_if("Failures", failed.map(|attempts| failures(gathered, attempts, now)));
+}
+
+/// What is asked for and not yet done.
+pub(super) fn revoking(gathered: &Gathered) -> Option<String> {
+    Some(match gathered.revocation()? {
+        Ok(Request { serial, reason, .. }) => {
+            format!("the certificate with serial number {serial} is to be revoked as {}", reason.name())
+        }
+        Err(why) => why,
+    })
 }
 
 fn failures(gathered: &Gathered, attempts: i64, now: Timestamp) -> String {
@@ -109,7 +121,7 @@ fn secret(page: &mut Page, gathered: &Gathered, now: Timestamp) {
                     page.row_if("Subject", Some(subject.clone()));
                     page.row_if("Names", Some(names.join(", ")));
                     page.row_if("Signed by", Some(issuer.clone()));
-                    page.row("Serial", serial);
+                    page.row("Serial", &format!("{serial}{}", revoked(gathered, serial)));
                     page.row("Not after", &when::at(*not_after, now));
                 }
                 Some(Err(why)) => page.row("tls.crt", &format!("can not be read: {why}")),
@@ -119,6 +131,15 @@ fn secret(page: &mut Page, gathered: &Gathered, now: Timestamp) {
             page.row_if("Written for", other.map(|name| format!("Certificate {name}")));
         }
     }
+}
+
+/// That the certificate with this serial number was revoked, if it was.
+fn revoked(gathered: &Gathered, serial: &str) -> String {
+    let record = gathered
+        .records()
+        .into_iter()
+        .rfind(|record| !record.refused && plain_serial(&record.serial) == plain_serial(serial));
+    record.map_or(String::new(), |record| format!(", revoked as {} at {}", record.reason.name(), record.at))
 }
 
 fn next_key(page: &mut Page, gathered: &Gathered, _: Timestamp) {

@@ -103,7 +103,7 @@ fn add(gathered: &mut Gathered, kind: &str, value: Value) {
 }
 
 fn ours(kind: &'static str, spec: signet_api::IssuerSpec, status: Option<signet_api::IssuerStatus>) -> SeenIssuer {
-    SeenIssuer::Ours(Seen::There(IssuerFacts { kind, spec, status: status.unwrap_or_default() }))
+    SeenIssuer::Ours(Seen::There(IssuerFacts { kind, spec, status: status.unwrap_or_default(), keeps_list: false }))
 }
 
 fn secret(value: &Value) -> SecretFacts {

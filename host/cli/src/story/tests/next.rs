@@ -222,3 +222,48 @@ fn an_issuance_waits_for_its_proofs() {
         under_way(&[&request, &order, &challenge(type_, status)], wanted);
     }
 }
+
+#[test]
+fn a_revocation_is_told_until_it_is_done() {
+    let asked = r#"annotations: { signet.dev/revoke: '{"serial": "4a1b2c3", "reason": "superseded"}' },"#;
+    let web = ready("2027-02-14T08:00:00Z").replace("metadata: {", &format!("metadata: {{ {asked}"));
+    check(
+        &[&web, ISSUER, SECRET],
+        "Signet asks the issuer: the certificate with serial number 4a1b2c3 is to be revoked as superseded. If nothing",
+    );
+    let refused = "{ type: Revoked, status: 'False', reason: CARefused, message: The CA says no. }";
+    let stuck = web.replace("conditions: [", &format!("conditions: [{refused}, "));
+    check(
+        &[&stuck, ISSUER, SECRET],
+        "The CA says no. To take the request back: `kubectl annotate certificate web -n team-a signet.dev/revoke-`.",
+    );
+    let going = stuck.replace(
+        "metadata: {",
+        "metadata: { deletionTimestamp: 2027-01-15T08:00:00Z, finalizers: [signet.dev/revoke],",
+    );
+    check(
+        &[&going, ISSUER, SECRET],
+        "The Certificate is being deleted, and goes once its certificates are revoked. The CA says no.",
+    );
+}
+
+#[test]
+fn what_was_revoked_is_told_by_what_follows() {
+    let revoked = |reason: &str| {
+        let records = format!(
+            r#"[{{"serial": "04a1b2c3", "sha256": "ab", "reason": "{reason}", "at": "2027-01-15T07:00:00Z"}}]"#
+        );
+        let annotations = format!("metadata: {{ annotations: {{ signet.dev/revoked: '{records}' }},");
+        not_ready("Revoked", "The certificate in Secret web-tls was revoked").replace("metadata: {", &annotations)
+    };
+    check(
+        &[&revoked("superseded"), ISSUER, SECRET],
+        "Signet begins an issuance, because the certificate in Secret web-tls was revoked.",
+    );
+    check(
+        &[&revoked("cessationOfOperation"), ISSUER, SECRET],
+        "Nothing by itself. The certificate in Secret web-tls was revoked.",
+    );
+    let told = crate::story::story(&gathered(&[&revoked("superseded"), ISSUER, SECRET]), now());
+    assert!(told.contains("Serial      04a1b2c3, revoked as superseded at 2027-01-15T07:00:00Z"), "{told}");
+}
