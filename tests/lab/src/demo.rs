@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use signet_lab::{Chart, Config, Lab};
+use signet_lab::{Chart, Config, Lab, Level, Tools};
 
 /// The guide's manifests.
 macro_rules! guide {
@@ -30,9 +30,17 @@ impl Steps {
 
 /// Runs the demo. With `exit` nothing is left running.
 pub(crate) async fn run(name: &str, exit: bool) -> Result<()> {
+    let level = level();
+    // What is built for it once is no part of the show.
+    tokio::task::spawn_blocking(move || Tools::ready_for(level)).await??;
     let steps = Steps { began: Instant::now() };
     steps.say("starting etcd, the Kubernetes API server, an ACME CA (Pebble), DNS, and a Route 53 (moto)");
-    let lab = Lab::start_detached(name.to_owned(), Config::bare()).await?;
+    if level == Level::Node {
+        println!(
+            "… and a node: kubelet, containerd, kube-proxy, CoreDNS, Contour with Envoy as its ingress controller"
+        );
+    }
+    let lab = Lab::start_detached(name.to_owned(), Config { level, ..Config::bare() }).await?;
     let outcome = show(&lab, &steps).await;
     if exit || outcome.is_err() {
         steps.say("taking the cluster down");
@@ -43,16 +51,40 @@ pub(crate) async fn run(name: &str, exit: bool) -> Result<()> {
     outcome
 }
 
+/// The most of a cluster that this machine can have; says which and why.
+fn level() -> Level {
+    match signet_lab::obstacle() {
+        None => {
+            println!("level: a node with pods, since this user may make one");
+            Level::Node
+        }
+        Some(obstacle) => {
+            println!("level: a control plane, and Signet as a process beside it, since {obstacle}");
+            Level::ControlPlane
+        }
+    }
+}
+
 async fn show(lab: &Lab, steps: &Steps) -> Result<()> {
-    steps.say("helm install signet charts/signet, and running the controller that it deploys");
+    let has_node = lab.site().level == Level::Node;
+    steps.say(if has_node {
+        "helm install signet charts/signet --wait"
+    } else {
+        "helm install signet charts/signet, and running the controller that it deploys"
+    });
     lab.install(&Chart::default()).await?;
-    print(lab, &["get", "crds", "-o", "name"]).await?;
+    if has_node {
+        print(lab, &["get", "pods", "-A"]).await?;
+    }
 
     steps.say("kubectl apply: the guide's ClusterIssuer (HTTP-01, class nginx) and Certificate");
     lab.apply(&staged(lab, guide!("clusterissuer.yaml"))).await?;
     lab.apply(guide!("certificate.yaml")).await?;
     watch(lab, steps, "example-com").await?;
     verify(lab, "example-com-tls").await?;
+    if has_node {
+        visit(lab, steps).await?;
+    }
 
     steps.say(
         "kubectl apply: the guide's Secret and ClusterIssuer for Route 53, and a wildcard Certificate with its apex",
@@ -61,6 +93,19 @@ async fn show(lab: &Lab, steps: &Steps) -> Result<()> {
     watch(lab, steps, "example-org").await?;
     verify(lab, "example-org-tls").await?;
     steps.say("both certificates are Ready and verified");
+    Ok(())
+}
+
+/// Serves a page over the certificate, and gets it through the ingress controller.
+async fn visit(lab: &Lab, steps: &Steps) -> Result<()> {
+    steps.say("kubectl apply: a Deployment, and an Ingress of class nginx that serves it over the Secret");
+    lab.deploy_web("default").await?;
+    lab.apply(include_str!("demo-ingress.yaml")).await?;
+    let root = lab.pebble_root_pem().await?;
+    let served = async || lab.page("example.com", &root).await.map(Some);
+    let page = lab.eventually("https://example.com is served", BOUND, served).await?;
+    println!("GET https://example.com/, trusting the CA's root alone: {} {}", page.status, page.text.trim());
+    ensure!(page.status == 200, "the page is not served");
     Ok(())
 }
 
@@ -142,5 +187,8 @@ fn go_on(name: &str, lab: &Lab) {
     println!("  kubectl get certificates,certificaterequests,orders,challenges -A");
     println!("  kubectl signet status certificate example-com");
     println!("  kubectl signet renew example-com");
-    println!("  signet-lab --name {name} logs controller");
+    match lab.site().level {
+        Level::ControlPlane => println!("  signet-lab --name {name} logs controller"),
+        Level::Node => println!("  kubectl logs --namespace cert-manager deployment/signet"),
+    }
 }

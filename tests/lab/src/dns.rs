@@ -5,6 +5,7 @@
 //! each registrable domain (its last two labels), and whoever walks up to an SOA and asks every
 //! name server finds what they would find in the world. CNAMEs are followed across both.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::unix::fs::MetadataExt;
@@ -34,17 +35,20 @@ const WORLD: [&str; 2] = ["amazonaws.com.", "lab."];
 
 /// Serves until the result is dropped; on `outside` too, a socket of another network.
 pub(crate) async fn serve(site: &Site, outside: Option<UdpSocket>) -> Result<Server<Answers>> {
-    let address = site.listen(Port::Dns);
     let answers = Answers {
         zones: ZonesFile { path: cloud::zones_file(site), read: Mutex::default() },
         rest: site.at(Port::ChallengeDns),
         world: site.world(),
     };
     let mut server = Server::new(answers);
-    server.register_socket(UdpSocket::bind(address).await.context("could not serve DNS")?);
     outside.into_iter().for_each(|socket| server.register_socket(socket));
-    let listener = TcpListener::bind(address).await.context("could not serve DNS over TCP")?;
-    server.register_listener(listener, Duration::from_secs(10), 64);
+    // Each address by itself: an answer must come from where the question went.
+    for address in BTreeSet::from([site.address, site.world(), site.edge()]) {
+        let address = SocketAddrV4::new(address, Port::Dns as u16);
+        server.register_socket(UdpSocket::bind(address).await.context("could not serve DNS")?);
+        let listener = TcpListener::bind(address).await.context("could not serve DNS over TCP")?;
+        server.register_listener(listener, Duration::from_secs(10), 64);
+    }
     Ok(server)
 }
 

@@ -40,7 +40,7 @@ pub use control::{Component, Ending, Status};
 pub use controller::Controller;
 pub use guests::build_guests;
 pub use lab::Lab;
-pub use node::{enter, init, obstacle};
+pub use node::{Page, enter, init, obstacle};
 pub use process::leash;
 pub use site::{Port, Site};
 pub use supervisor::supervise;

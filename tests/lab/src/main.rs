@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, Subcommand};
 use signet_lab::{Chart, Config, Lab, Level, Site, Tools};
 
@@ -30,6 +30,8 @@ enum Subcommands {
         #[arg(long, value_enum, default_value_t)]
         level: Level,
     },
+    /// Says whether this machine can have a lab with a node, and if not, why.
+    CheckNode,
     /// Starts a lab and leaves it up.
     Up {
         /// How much of a cluster it has.
@@ -71,6 +73,9 @@ enum Subcommands {
     },
     /// Starts a lab for one command, and takes it down when the command ends.
     Run {
+        /// How much of a cluster it has.
+        #[arg(long, value_enum, default_value_t)]
+        level: Level,
         /// Leave the cluster without Signet.
         #[arg(long)]
         bare: bool,
@@ -142,6 +147,10 @@ fn start(Arguments { name, command }: Arguments) -> Result<ExitCode> {
 async fn run(name: &str, command: Subcommands) -> Result<()> {
     match command {
         Subcommands::Build { level } => Tools::ready_for(level).map(drop),
+        Subcommands::CheckNode => match signet_lab::obstacle() {
+            Some(obstacle) => bail!(obstacle),
+            None => Ok(()),
+        },
         Subcommands::Up { level, bare } => up(name, level, bare).await,
         Subcommands::Install { values } => install(name, values).await,
         Subcommands::Demo { exit } => demo::run(name, exit).await,
@@ -150,7 +159,7 @@ async fn run(name: &str, command: Subcommands) -> Result<()> {
         Subcommands::Status => status(name).await,
         Subcommands::Env => env(name).await,
         Subcommands::Exec { command } => exec(name, &command).await,
-        Subcommands::Run { bare, command } => run_once(bare, &command).await,
+        Subcommands::Run { level, bare, command } => run_once(level, bare, &command).await,
         Subcommands::Logs { component } => logs(name, component.as_deref()),
         Subcommands::Supervise { name, config, leashed, .. } => {
             signet_lab::supervise(&name, serde_json::from_str(&config)?, leashed).await
@@ -219,9 +228,9 @@ fn tool(program: &str, args: &[String]) -> Result<()> {
     Err(error).with_context(|| format!("could not run {program}"))
 }
 
-async fn run_once(bare: bool, command: &[String]) -> Result<()> {
+async fn run_once(level: Level, bare: bool, command: &[String]) -> Result<()> {
     let config = if bare { Config::bare() } else { Config::default() };
-    let lab = Lab::start(config).await?;
+    let lab = Lab::start(Config { level, ..config }).await?;
     let (program, args) = command.split_first().context("a command to run")?;
     let mut command = tokio::process::Command::new(program);
     let status = command.args(args).envs(lab.environment()).status().await;

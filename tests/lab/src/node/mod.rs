@@ -2,6 +2,7 @@
 
 pub(crate) mod addons;
 mod cgroups;
+mod edge;
 pub(crate) mod images;
 mod init;
 mod obstacle;
@@ -14,6 +15,7 @@ use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Node;
 use serde_json::{Value, json};
 
+pub use edge::Page;
 pub use init::{enter, init};
 pub use obstacle::obstacle;
 

@@ -1,0 +1,47 @@
+//! Names that are many, that are redirected, and that nobody serves.
+
+use anyhow::{Result, ensure};
+use k8s_openapi::api::networking::v1::Ingress;
+use serde_json::json;
+use signet_api::Challenge;
+
+use crate::guide::https;
+use crate::stage;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_names_in_one_certificate() -> Result<()> {
+    let stage = stage("many").await?;
+    stage.issuer("issuer", json!({ "http01": { "ingress": { "ingressClassName": "nginx" } } })).await?;
+    let names: Vec<_> = (0..20).map(|number| format!("n{number}.{}", stage.domain)).collect();
+    stage.issue("many", json!({ "dnsNames": names })).await?;
+    let root = stage.lab.pebble_root_pem().await?;
+    stage.key_pair("many-tls").await?.verify(&root, &names.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_that_redirects_to_https_gets_its_certificate() -> Result<()> {
+    let stage = stage("redirect").await?;
+    stage.lab.deploy_web(&stage.namespace).await?;
+    stage.issuer("issuer", json!({ "http01": { "ingress": { "ingressClassName": "nginx" } } })).await?;
+    stage.create::<Ingress>("web", https(&stage.domain, "web-tls")).await?;
+    let annotations = json!({ "ingress.kubernetes.io/force-ssl-redirect": "true" });
+    stage.patch::<Ingress>("web", json!({ "metadata": { "annotations": annotations } })).await?;
+    stage.issue("web", json!({ "dnsNames": [stage.domain] })).await?;
+    let root = stage.lab.pebble_root_pem().await?;
+    let served = async || stage.lab.page(&stage.domain, &root).await.map(Some);
+    ensure!(stage.eventually("the page is served", served).await?.status == 200);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_class_that_nobody_serves_is_told_on_the_challenge() -> Result<()> {
+    let stage = stage("nobody").await?;
+    stage.issuer("issuer", json!({ "http01": { "ingress": { "ingressClassName": "nobody" } } })).await?;
+    stage.certificate("web", json!({ "dnsNames": [stage.domain] })).await?;
+    let challenge = stage.only::<Challenge>().await?;
+    let name = challenge.metadata.name.unwrap_or_default();
+    // What was tried, and what answered: the real ingress controller, which knows nothing of the name.
+    let tried = format!("GET http://{}/.well-known/acme-challenge/", stage.domain);
+    stage.says::<Challenge>(&name, &[&tried, "404"]).await?;
+    Ok(())
+}
