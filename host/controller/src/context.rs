@@ -1,7 +1,6 @@
 //! What every reconcile shares.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use jiff::Timestamp;
@@ -14,7 +13,7 @@ use crate::changes::SecretChanges;
 use crate::events::Events;
 use crate::key::Key;
 use crate::metrics::Metrics;
-use crate::replicas::Service;
+use crate::replicas::Replicas;
 use crate::self_check::SelfCheck;
 use crate::stores::{Queues, Stores};
 use crate::writer::Writer;
@@ -32,6 +31,7 @@ pub(crate) struct Context {
     pub(crate) registry: Arc<Registry>,
     pub(crate) secret_changes: SecretChanges,
     pub(crate) self_check: SelfCheck,
+    pub(crate) replicas: Arc<Replicas>,
     /// When this process began to take decisions.
     pub(crate) started: OnceLock<Timestamp>,
 }
@@ -50,12 +50,9 @@ pub(crate) struct Settings {
     /// Whether solvers of Issuers, and of ClusterIssuers, may use the credentials of Signet's environment.
     pub(crate) issuer_ambient: bool,
     pub(crate) cluster_issuer_ambient: bool,
-    /// Where this replica answers HTTP-01 and TLS-ALPN-01.
-    pub(crate) responder_addresses: Vec<IpAddr>,
+    /// The ports at which each replica answers HTTP-01 and TLS-ALPN-01.
     pub(crate) responder_port: u16,
     pub(crate) tls_responder_port: u16,
-    /// The Service of all replicas' responders.
-    pub(crate) responder_service: Option<Service>,
 }
 
 /// Results of earlier actions, by the object that they are about. An object that was made anew

@@ -31,16 +31,18 @@ use crate::kinds::request::Requests;
 use crate::kinds::revocation::Revocations;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
-use crate::replicas::Service;
+use crate::replicas::{Replicas, Service};
 use crate::self_check::SelfCheck;
 use crate::serve::{self, Server};
 use crate::stores::{Queues, Stores};
 use crate::writer::Writer;
-use crate::{plugins, reconcile, watch};
+use crate::{plugins, reconcile, replicas, watch};
 
 /// How long work under way may take once the process is told to stop: less than the grace period
 /// of a pod.
 const GRACE: Duration = Duration::from_secs(25);
+/// How long those who lead requests to the replicas may take to see that this one leaves.
+const LAST_REQUESTS: Duration = Duration::from_secs(3);
 /// How long answers under way may take after that.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// How many objects of one kind are looked at at the same time, Challenges apart.
@@ -69,6 +71,8 @@ pub async fn run(flags: Flags) -> Result<()> {
 
     let namespace = (!flags.namespace.is_empty()).then_some(flags.namespace.as_str());
     let mut watches = watch::start(&cx, &client, namespace);
+    let service = Service::parse(&flags.http01_service, &flags.cluster_resource_namespace);
+    let others = service.map(|service| watches.spawn(replicas::watch(cx.clone(), client.clone(), service)));
     let plugin_namespace = flags.or_cluster_resource(&flags.plugin_namespace).to_owned();
     let (loaded, mut all_loaded) = tokio::sync::watch::channel(false);
     watches.spawn(plugins::watch_config_maps(registry.clone(), client.clone(), plugin_namespace, loaded));
@@ -78,6 +82,9 @@ pub async fn run(flags: Flags) -> Result<()> {
     cx.stores.wait_synced().await;
     // Issuers must not be told that a plugin is missing which is on its way.
     all_loaded.wait_for(|loaded| *loaded).await.context("the watch of plugins ended")?;
+    if others.is_some() {
+        cx.replicas.wait_listed().await;
+    }
     ready.store(true, Ordering::Release);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
 
@@ -85,7 +92,10 @@ pub async fn run(flags: Flags) -> Result<()> {
     if let Some(leadership) = &leadership {
         tokio::select! {
             () = leadership.acquire() => {}
-            () = terminated.wait() => return Ok(()),
+            () = terminated.wait() => {
+                last_requests(&cx).await;
+                return Ok(());
+            }
         }
     }
     cx.started.get_or_init(Timestamp::now);
@@ -103,6 +113,8 @@ pub async fn run(flags: Flags) -> Result<()> {
         }
         () = lost => Err(anyhow::anyhow!("the Lease was lost: another replica leads now; this one ends to start anew")),
     };
+    // From now on requests are led to the replicas that stay.
+    cx.replicas.leave();
     stop.cancel();
     if tokio::time::timeout(GRACE, workers.join_all()).await.is_err() {
         tracing::warn!(?GRACE, "some work did not end in time; the next process carries it on");
@@ -110,10 +122,18 @@ pub async fn run(flags: Flags) -> Result<()> {
     if let (Some(leadership), Ok(())) = (&leadership, &outcome) {
         leadership.release().await;
     }
+    last_requests(&cx).await;
     serving.cancel();
     // Whoever still holds a connection open is not waited for.
     let _ = tokio::time::timeout(LAST_ANSWERS, servers.join_all()).await;
     outcome
+}
+
+/// Goes on answering while requests may still be led here, if there is anything to ask for.
+async fn last_requests(cx: &Context) {
+    if !cx.stores.served().is_empty() {
+        tokio::time::sleep(LAST_REQUESTS).await;
+    }
 }
 
 /// Opens every port, so that one that is taken is found out at the start.
@@ -224,15 +244,14 @@ async fn context(
             auto_approve: !flags.disable_auto_approval,
             issuer_ambient: flags.issuer_ambient_credentials,
             cluster_issuer_ambient: flags.cluster_issuer_ambient_credentials,
-            responder_addresses: flags.http01_advertise_address.clone(),
             responder_port: flags.http01_listen_address.port(),
             tls_responder_port: flags.tls_alpn01_listen_address.port(),
-            responder_service: Service::parse(&flags.http01_service, &flags.cluster_resource_namespace),
         },
         writer: Writer::new(client.clone(), stores.clone()),
         events: Events::new(client, identity),
         accounts: Accounts::new(metrics.clone()),
         self_check: SelfCheck::new(of_http01).context("could not set up the HTTP-01 self-check")?,
+        replicas: Arc::new(Replicas::new(&flags.http01_advertise_address)),
         secret_changes: SecretChanges::default(),
         queues: Queues::default(),
         started: OnceLock::new(),

@@ -58,6 +58,9 @@ pub(crate) trait Kind: Send + Sync + Sized + 'static {
 
     /// The object is gone.
     fn forget(&self, _cx: &Context, _key: &Key) {}
+
+    /// The process is about to end: what can not wait for the next one is done now.
+    async fn leave(&self, _cx: &Context) {}
 }
 
 /// Takes plans and applies them until the plan is to wait. Returns when to look again.
@@ -88,7 +91,7 @@ async fn reconcile<K: Kind>(kind: &K, cx: &Context, key: &Key) -> Result<Option<
 }
 
 /// Looks at the objects of a kind as they become due, `at_once` of them at the same time, until
-/// it is told to stop; then waits for those that it has begun.
+/// it is told to stop; then takes its leave and waits for those that it has begun.
 pub(crate) async fn run<K: Kind>(kind: K, cx: Arc<Context>, at_once: usize, stop: CancellationToken) {
     let (kind, permits, tasks) = (Arc::new(kind), Arc::new(Semaphore::new(at_once)), TaskTracker::new());
     loop {
@@ -104,7 +107,7 @@ pub(crate) async fn run<K: Kind>(kind: K, cx: Arc<Context>, at_once: usize, stop
         });
     }
     tasks.close();
-    tasks.wait().await;
+    tokio::join!(tasks.wait(), kind.leave(&cx));
 }
 
 /// Looks at one object. A panic is its own and nobody else's.

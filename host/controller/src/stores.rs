@@ -1,13 +1,16 @@
 //! The caches and queues of every kind that is watched, and what each kind is found by.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use signet_api::labels::CRL_SECRET_NAME;
-use signet_api::{Certificate, CertificateRequest, Challenge, ClusterIssuer, Issuer, IssuerRef, IssuerSpec, Order};
+use signet_api::{
+    Certificate, CertificateRequest, Challenge, ChallengeType, ClusterIssuer, Issuer, IssuerRef, IssuerSpec, Order, State,
+};
 
 use crate::cache::{Cache, owned_by, owners};
 use crate::issuers::named_secrets;
@@ -79,6 +82,16 @@ impl Stores {
         self.issuers.wait_synced().await;
         self.cluster_issuers.wait_synced().await;
         self.secrets.wait_synced().await;
+    }
+
+    /// The Challenges whose proof Signet serves itself, and that somebody has still to look at.
+    pub(crate) fn served(&self) -> Vec<Arc<Challenge>> {
+        let mut challenges = self.challenges.all();
+        challenges.retain(|challenge| {
+            let state = challenge.status.as_ref().and_then(|status| status.state);
+            challenge.spec.type_ != ChallengeType::Dns01 && !state.is_some_and(State::is_final)
+        });
+        challenges
     }
 }
 
@@ -158,6 +171,6 @@ pub(crate) fn owner_key<K: Resource>(object: &K, kind: &str) -> Option<Key> {
 }
 
 /// What `owner` owns, of the kind of the cache.
-pub(crate) fn children<K: Resource + Clone>(cache: &Cache<K>, owner: &impl ResourceExt) -> Vec<std::sync::Arc<K>> {
+pub(crate) fn children<K: Resource + Clone>(cache: &Cache<K>, owner: &impl ResourceExt) -> Vec<Arc<K>> {
     owner.uid().map(|uid| cache.group(&owned_by(&uid))).unwrap_or_default()
 }

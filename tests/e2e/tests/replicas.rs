@@ -37,8 +37,9 @@ async fn start() -> Result<Lab> {
     Ok(lab)
 }
 
-/// What the controller of EndpointSlices, which this lab has not, would write for the chart's Service.
-async fn pods_are_known(lab: &Lab) -> Result<()> {
+/// What the controller of EndpointSlices, which this lab has not, would write for the chart's Service:
+/// the pod of each replica, which is ready, and one that is not.
+async fn pods_are_known(lab: &Lab, pods: [&str; 2]) -> Result<()> {
     let endpoint = |address: &str, ready: bool| json!({ "addresses": [address], "conditions": { "ready": ready } });
     let slice = json!({
         "apiVersion": "discovery.k8s.io/v1",
@@ -47,7 +48,7 @@ async fn pods_are_known(lab: &Lab) -> Result<()> {
             "labels": { "kubernetes.io/service-name": "signet-http01" } },
         "addressType": "IPv4",
         "ports": [{ "name": "http01", "port": 8089, "protocol": "TCP" }],
-        "endpoints": [endpoint("192.0.2.10", true), endpoint("192.0.2.11", true), endpoint("192.0.2.12", false)],
+        "endpoints": [endpoint(pods[0], true), endpoint(pods[1], true), endpoint("192.0.2.12", false)],
     });
     lab.apply(&slice.to_string()).await.map(drop)
 }
@@ -64,26 +65,40 @@ async fn answer(address: SocketAddrV4, challenge: &Challenge) -> Result<String> 
     answer.rsplit_once("\r\n\r\n").map(|(_, body)| body.to_owned()).context("an answer has a body")
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn both_answer_and_either_carries_on() -> Result<()> {
-    let lab = start().await?;
-    pods_are_known(&lab).await?;
-    let stage = Stage::on(&lab, "replicas").await?;
+/// A Challenge that is presented and stays so, as its name leads elsewhere.
+async fn pending(stage: &Stage<'_>) -> Result<Challenge> {
     stage.issuer("issuer", json!({ "http01": { "ingress": { "ingressClassName": "nginx" } } })).await?;
-
-    // The name leads elsewhere, so the Challenge stays where it is.
-    lab.add_a(&stage.domain, "127.0.0.1").await?;
+    stage.lab.add_a(&stage.domain, "127.0.0.1").await?;
     stage.certificate("web", json!({ "dnsNames": [stage.domain] })).await?;
     let challenge = stage.only::<Challenge>().await?;
     let presented = |challenge: &Challenge| challenge.status.as_ref()?.presented.then_some(());
     stage.until(&challenge.name_any(), "is presented", presented).await?;
+    Ok(challenge)
+}
+
+/// Waits until the CA's request is led to these addresses.
+async fn led_to(stage: &Stage<'_>, addresses: &[&str]) -> Result<()> {
+    let name = stage.only::<EndpointSlice>().await?.name_any();
+    let same = |slice: &EndpointSlice| {
+        slice.endpoints.iter().flat_map(|endpoint| &endpoint.addresses).eq(addresses.iter()).then_some(())
+    };
+    stage.until(&name, &format!("leads to {addresses:?}"), same).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_answer_and_either_carries_on() -> Result<()> {
+    let lab = start().await?;
+    pods_are_known(&lab, ["192.0.2.10", "192.0.2.11"]).await?;
+    let stage = Stage::on(&lab, "replicas").await?;
+    let challenge = pending(&stage).await?;
     let (first, second) = (SocketAddrV4::new(lab.site().address, FIRST_PORT), lab.site().at(Port::Http01));
     for replica in [first, second] {
         ensure!(answer(replica, &challenge).await? == challenge.spec.key, "{replica} has another answer");
     }
-    let slice = stage.only::<EndpointSlice>().await?;
-    let led_to: Vec<_> = slice.endpoints.iter().flat_map(|endpoint| endpoint.addresses.clone()).collect();
-    ensure!(led_to == ["192.0.2.10", "192.0.2.11"], "requests are led to {led_to:?}");
+    led_to(&stage, &["192.0.2.10", "192.0.2.11"]).await?;
+    // A rolling update: one pod goes, another comes.
+    pods_are_known(&lab, ["192.0.2.10", "192.0.2.13"]).await?;
+    led_to(&stage, &["192.0.2.10", "192.0.2.13"]).await?;
     let log = lab.log_tail(replica::COMPONENT, 100);
     let (_, since) = log.split_once("another replica leads").context("it waits")?;
     ensure!(since.lines().count() == 1, "the replica that waits does something: {since}");
@@ -113,4 +128,28 @@ async fn both_answer_and_either_carries_on() -> Result<()> {
     println!("the first replica led {handover:?} after the second was told to stop");
     ensure!(handover < HANDOVER, "it took {handover:?}");
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_ends_leads_requests_to_those_that_stay() -> Result<()> {
+    let lab = Lab::start(Config::default()).await?;
+    let stage = Stage::on(&lab, "ends").await?;
+    let challenge = pending(&stage).await?;
+    led_to(&stage, &["192.0.2.10"]).await?;
+    pods_are_known(&lab, ["192.0.2.10", "192.0.2.11"]).await?;
+    led_to(&stage, &["192.0.2.10", "192.0.2.11"]).await?;
+
+    let controller = lab.controller();
+    let answers_meanwhile = async || {
+        led_to(&stage, &["192.0.2.11"]).await?;
+        answer(lab.site().at(Port::Http01), &challenge).await
+    };
+    let (ended, answer) = tokio::join!(controller.stop(), answers_meanwhile());
+    ended?;
+    ensure!(answer? == challenge.spec.key, "it answers as long as requests may still come");
+    // What comes next is another process, and its pod has another name and address.
+    lab.controller().start().await?;
+    lab.clear_a(&stage.domain).await?;
+    stage.ready("web").await?;
+    lab.down().await
 }

@@ -5,6 +5,10 @@
 //! [`PROGRESS_GRACE`] costs one write. A process that finds a Challenge older than itself asks the
 //! CA first, shows the proof again (solvers are idempotent) and assumes that it must clean up.
 //!
+//! A proof that Signet serves itself is shown again while the CA has not decided: when the replicas
+//! that serve it are others than the solver was told, and now and then while it can not be seen. Then
+//! what was taken away is there again, and the solver may say what it finds wrong.
+//!
 //! Calling solvers, looking whether a proof can be seen and talking to the CA belong to the edge.
 
 mod observed;
@@ -14,6 +18,7 @@ mod tests;
 pub use crate::failure::{Failure, Retry};
 pub use observed::{Check, Looked, Memory, Observed, Presented};
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -33,8 +38,15 @@ const FIRST_POLL: Duration = Duration::from_millis(400);
 const POLL: Duration = Duration::from_secs(1);
 const SLOT_RECHECK: Duration = Duration::from_secs(5);
 const CLEAN_UP_RETRY: Duration = Duration::from_secs(60);
-const FIRST_RECHECK: Duration = Duration::from_secs(2);
-const LONGEST_RECHECK: Duration = Duration::from_secs(60);
+/// How long after a look that failed the next one is, at first: by whether Signet serves the proof.
+const FIRST_RECHECK: Duration = Duration::from_millis(500);
+const FIRST_RECHECK_ELSEWHERE: Duration = Duration::from_secs(2);
+/// A name or a route that was corrected is noticed within this.
+const LONGEST_RECHECK: Duration = Duration::from_secs(10);
+/// Of so many looks that fail, one is followed by showing the proof again: first after the third.
+const LOOKS_A_SHOW: u32 = 4;
+/// How long after a failure to show the proof again it is tried, unless the failure says it.
+const SHOW_RETRY: Duration = Duration::from_secs(60);
 
 /// Everything that a Challenge may need done. Each result goes into [`Memory`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,8 +148,41 @@ fn clean_up(observed: &Observed, now: Timestamp) -> ChallengePlan {
     ChallengePlan { events, requeue: Some(wait), ..plan }
 }
 
-/// The chain of steps, each of which relies on what memory holds of the one before.
+/// Shows the proof again where that is due, else takes the next step.
 fn prove(observed: &Observed, now: Timestamp) -> ChallengePlan {
+    match show_again(observed, now) {
+        Some(Duration::ZERO) => step(observed, Action::Present, now),
+        Some(wait) => {
+            let plan = next_step(observed, now);
+            ChallengePlan { requeue: Some(plan.requeue.map_or(wait, |other| other.min(wait))), ..plan }
+        }
+        None => next_step(observed, now),
+    }
+}
+
+/// When to show again what is shown already, if it is to be.
+fn show_again(observed: &Observed, now: Timestamp) -> Option<Duration> {
+    let Memory { presented, looked, failure, .. } = &observed.memory;
+    let presented = presented.as_ref()?;
+    let decided = looked.as_ref().is_some_and(|looked| looked.status != AuthorizationStatus::Pending);
+    if decided || failure.as_ref().is_some_and(|failure| failure.retry == Retry::Never) {
+        return None;
+    }
+    let looks = observed.memory.looks();
+    let unseen = observed.served && looks % LOOKS_A_SHOW == LOOKS_A_SHOW - 1 && looks != presented.looks;
+    let moved = presented.leads_to.as_ref().is_some_and(|replicas| *replicas != observed.replicas);
+    if !unseen && !moved {
+        return None;
+    }
+    let wait = presented.again.as_ref().filter(|_| !unseen).and_then(|failure| match failure.retry {
+        Retry::Later(wait) => remaining(failure.at, wait, now),
+        Retry::OnChange | Retry::Never => remaining(failure.at, SHOW_RETRY, now),
+    });
+    Some(wait.unwrap_or(Duration::ZERO))
+}
+
+/// The chain of steps, each of which relies on what memory holds of the one before.
+fn next_step(observed: &Observed, now: Timestamp) -> ChallengePlan {
     let memory = &observed.memory;
     if let Some(failure) = &memory.failure {
         match failure.retry {
@@ -167,18 +212,27 @@ fn prove(observed: &Observed, now: Timestamp) -> ChallengePlan {
     match &memory.check {
         Some(Check::Passed) => ask(observed, now),
         None => step(observed, Action::Check, now),
-        Some(Check::Failed { attempts, message, at }) => match remaining(*at, recheck_after(*attempts), now) {
-            None => step(observed, Action::Check, now),
-            Some(wait) => {
-                // In words that stay the same: each change of them is written to four objects.
-                let reason = format!(
-                    "{} does not show the proof yet: {message}. Signet goes on looking, once a minute at least",
-                    observed.dns_name
-                );
-                progress(observed, Some(reason), Some(wait), now)
+        Some(Check::Failed { attempts, message, at }) => {
+            match remaining(*at, recheck_after(observed.served, *attempts), now) {
+                None => step(observed, Action::Check, now),
+                Some(wait) => progress(observed, Some(not_seen(observed, presented, message)), Some(wait), now),
             }
-        },
+        }
     }
+}
+
+/// What answered instead of the proof, and what the solver has to say to that. In words that stay the
+/// same: each change of them is written to four objects.
+fn not_seen(observed: &Observed, presented: &Presented, message: &str) -> String {
+    let mut reason = format!("{} does not show the proof yet: {message}", observed.dns_name);
+    if !presented.warnings.is_empty() {
+        let _ = write!(reason, ". The solver warns: {}", presented.warnings.join("; "));
+    }
+    if let Some(failure) = &presented.again {
+        let _ = write!(reason, ". It could not be shown again: {}", failure.message);
+    }
+    let _ = write!(reason, ". Signet goes on looking, every {} s", LONGEST_RECHECK.as_secs());
+    reason
 }
 
 fn waiting(observed: &Observed, wait: Duration) -> String {
@@ -263,8 +317,9 @@ fn write(observed: &Observed, status: ChallengeStatus) -> ChallengePlan {
     ChallengePlan { status: (status != observed.status).then_some(status), ..ChallengePlan::rest() }
 }
 
-fn recheck_after(attempts: u32) -> Duration {
-    (FIRST_RECHECK * 2_u32.pow(attempts.saturating_sub(1).min(5))).min(LONGEST_RECHECK)
+fn recheck_after(served: bool, attempts: u32) -> Duration {
+    let first = if served { FIRST_RECHECK } else { FIRST_RECHECK_ELSEWHERE };
+    (first * 2_u32.pow(attempts.saturating_sub(1).min(5))).min(LONGEST_RECHECK)
 }
 
 impl Observed {

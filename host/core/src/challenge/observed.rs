@@ -1,5 +1,7 @@
 //! What a decision about a Challenge is made from.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -23,6 +25,11 @@ pub struct Observed {
     pub orphaned: bool,
     /// How long to wait after showing the proof instead of looking for it.
     pub wait_instead_of_check: Option<Duration>,
+    /// Whether Signet serves the proof itself: then looking for it, and showing it again, cost
+    /// little. A record in the DNS is asked of others.
+    pub served: bool,
+    /// Where Signet serves proofs now: at each replica that is ready.
+    pub replicas: BTreeSet<IpAddr>,
     /// When this process began to take decisions: memory is complete for what was created later.
     pub process_started: Timestamp,
     pub memory: Memory,
@@ -49,9 +56,25 @@ pub struct Memory {
 /// What `Present` returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Presented {
+    /// The first time, in this process.
     pub at: Timestamp,
     /// In base64.
     pub receipt: Option<String>,
+    /// Where the solver was told that Signet serves the proof, if it asked.
+    pub leads_to: Option<BTreeSet<IpAddr>>,
+    /// What the solver warned of.
+    pub warnings: Vec<String>,
+    /// How many looks in a row had failed when it was last shown, or tried to be.
+    pub looks: u32,
+    /// Why it could not be shown again.
+    pub again: Option<Failure>,
+}
+
+impl Presented {
+    /// Shown for the first time.
+    pub fn new(at: Timestamp, receipt: Option<String>) -> Self {
+        Self { at, receipt, leads_to: None, warnings: Vec::new(), looks: 0, again: None }
+    }
 }
 
 /// What `Check` saw.
@@ -75,6 +98,33 @@ pub struct Looked {
     pub validating: bool,
     pub problem: Option<String>,
     pub retry_after: Option<Duration>,
+}
+
+impl Memory {
+    /// How many looks in a row have failed.
+    pub fn looks(&self) -> u32 {
+        match &self.check {
+            Some(Check::Failed { attempts, .. }) => *attempts,
+            Some(Check::Passed) | None => 0,
+        }
+    }
+
+    /// Takes in what `Present` returned, for the first time or once more.
+    pub fn shown(&mut self, shown: Presented) {
+        let at = self.presented.as_ref().map_or(shown.at, |before| before.at);
+        self.presented = Some(Presented { at, looks: self.looks(), again: None, ..shown });
+        self.failure = None;
+    }
+
+    /// Takes in why `Present` failed. What was shown before is there all the same, and goes on being
+    /// looked for.
+    pub fn not_shown(&mut self, failure: Failure) {
+        let looks = self.looks();
+        match &mut self.presented {
+            Some(presented) => (presented.looks, presented.again) = (looks, Some(failure)),
+            None => self.failure = Some(failure),
+        }
+    }
 }
 
 impl Observed {

@@ -140,6 +140,8 @@ impl World {
                     slot: true,
                     orphaned: false,
                     wait_instead_of_check: None,
+                    served: true,
+                    replicas: Default::default(),
                     process_started: at(self.second),
                     memory: Default::default(),
                 };
@@ -202,7 +204,7 @@ impl World {
         let now = at(self.second);
         let memory = &mut self.challenges[index].1.memory;
         match action {
-            challenge::Action::Present => memory.presented = Some(Presented { at: now, receipt: Some("cg==".into()) }),
+            challenge::Action::Present => memory.shown(Presented::new(now, Some("cg==".into()))),
             challenge::Action::Check => memory.check = Some(Check::Passed),
             challenge::Action::Accept => memory.accepted = Some(now),
             challenge::Action::CleanUp { .. } => memory.cleaned_up = true,

@@ -162,12 +162,21 @@ fn stuck(reason: &str, message: String) -> Step {
 fn step(observed: &Observed, known: &Known, target: Target, now: Timestamp) -> Step {
     match observed.memory.of(&target) {
         Some(Ok(at)) => Step::Done(recorded(&target, *at, false)),
+        // Whoever has a key may say so of it, whichever account the certificate was ordered by.
+        Some(Err(failure)) if failure.retry == Retry::Never && may_prove(known, &target) => {
+            step(observed, known, Target { with_certificate_key: true, ..target }, now)
+        }
         Some(Err(failure)) => failed(observed, target, failure, now),
         None => match refusal(observed, known, &target) {
             Some((reason, why)) => stuck(reason, not_revoked(&target, &why)),
             None => Step::Ask(target),
         },
     }
+}
+
+/// Whether the certificate's own key may take the place of an account that the CA does not take.
+fn may_prove(known: &Known, target: &Target) -> bool {
+    known.authority == Authority::Acme && known.has_key && target.reason.is_compromise() && !target.with_certificate_key
 }
 
 /// Why nobody is asked at all.

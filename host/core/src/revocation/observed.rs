@@ -132,7 +132,7 @@ pub struct Memory {
 impl Memory {
     /// Keeps an answer in place of an earlier one.
     pub fn keep(&mut self, target: Target, answer: Result<Timestamp, Failure>) {
-        self.answers.retain(|(known, _)| known.identity.sha256 != target.identity.sha256);
+        self.answers.retain(|(known, _)| *known != target);
         self.answers.push((target, answer));
     }
 
@@ -143,7 +143,7 @@ impl Memory {
             Ok(_) => known.identity == target.identity,
             Err(_) => known == target,
         };
-        self.answers.iter().find(about).map(|(_, answer)| answer)
+        self.answers.iter().rfind(about).map(|(_, answer)| answer)
     }
 }
 

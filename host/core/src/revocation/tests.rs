@@ -295,6 +295,7 @@ fn a_failure_waits_as_long_as_the_ca_says() {
 fn a_refusal_is_final_but_a_compromised_key_is_compromised() {
     for (reason, recorded) in [(Reason::Superseded, false), (Reason::KeyCompromise, true)] {
         let mut world = World::of(Observed { request: ask("02", reason), ..web() });
+        world.observed.certificates[1].has_key = false;
         world.answers = vec![failure(Retry::Never, NOW)];
         world.run(NOW, usize::MAX);
         let (is, _, message) = world.condition().unwrap();
@@ -306,12 +307,31 @@ fn a_refusal_is_final_but_a_compromised_key_is_compromised() {
         let standing = Standing::of(&world.observed.records, &world.observed.certificates[1].identity);
         assert_eq!((standing.revoked.is_some(), standing.compromised.is_some()), (recorded, recorded));
         // Another key may be believed.
+        world.observed.certificates[1].has_key = true;
         let request = world.observed.request.as_mut().unwrap().as_mut().unwrap();
         request.with_certificate_key = true;
         world.run(NOW + DAY, usize::MAX);
         assert_eq!((world.asked["02"], world.condition().map(|(is, ..)| is)), (2, Some(ConditionStatus::True)));
         assert_eq!(records(&world), ["02"]);
     }
+}
+
+#[test]
+fn a_compromised_key_proves_itself_when_the_account_is_not_believed() {
+    for (reason, asked) in [(Reason::KeyCompromise, 2), (Reason::Superseded, 1)] {
+        let mut world = World::of(Observed { request: ask("02", reason), ..web() });
+        world.answers = vec![failure(Retry::Never, NOW)];
+        world.run(NOW, usize::MAX);
+        let done = world.condition().map(|(is, ..)| is == ConditionStatus::True);
+        assert_eq!((world.asked["02"], done), (asked, Some(reason.is_compromise())));
+        let by: Vec<_> = world.observed.memory.answers.iter().map(|(target, _)| target.with_certificate_key).collect();
+        assert_eq!(by, [false, true][..asked]);
+    }
+    // When neither is, it does not ask for ever.
+    let mut world = World::of(Observed { request: ask("02", Reason::KeyCompromise), ..web() });
+    world.answers = vec![failure(Retry::Never, NOW), failure(Retry::Never, NOW)];
+    world.run(NOW, usize::MAX);
+    assert_eq!((world.asked["02"], world.run(NOW + DAY, usize::MAX)), (2, 0));
 }
 
 #[test]

@@ -42,7 +42,7 @@ status:
   presented: true
   presentedAt: 2027-01-15T07:57:05Z
   state: pending
-  reason: 'web.example.com does not show the proof yet: ns1.example.net (192.0.2.53) has no TXT record _acme-challenge.web.example.com. Signet goes on looking, once a minute at least'
+  reason: 'web.example.com does not show the proof yet: ns1.example.net (192.0.2.53) has no TXT record _acme-challenge.web.example.com. Signet goes on looking, every 10 s'
 ",
             r"
 kind: Event
@@ -88,7 +88,7 @@ count: 4
             Challenges    1 of 2 proven
               web.example.com    DNS-01  route53  valid, shown 2 minutes ago
               *.web.example.com  DNS-01  cumulus  pending, shown 2 minutes ago
-                web.example.com does not show the proof yet: ns1.example.net (192.0.2.53) has no TXT record _acme-challenge.web.example.com. Signet goes on looking, once a minute at least
+                web.example.com does not show the proof yet: ns1.example.net (192.0.2.53) has no TXT record _acme-challenge.web.example.com. Signet goes on looking, every 10 s
 
             Events
               3 minutes ago   Normal   Issuing       Certificate web                Issuing a certificate: Secret web-tls does not exist yet

@@ -1,8 +1,9 @@
 //! What one call of a solver is lent: Secrets of its issuer, objects beside its Challenge, the DNS
 //! and the HTTP-01 responder. Grants were checked before; here is what the cluster says.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
@@ -15,11 +16,11 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 use signet_api::Challenge;
 use signet_dns::Dns;
-use signet_plugins::{Backend, BackendError, Endpoint, RecordType};
+use signet_plugins::{Backend, BackendError, Endpoint, LogLevel, RecordType};
 
 use crate::context::Context;
 use crate::error::sentence;
-use crate::replicas::{self, Service};
+use crate::replicas::Replicas;
 use crate::secrets;
 use crate::writer::{MANAGER, controlled_by, is_code};
 
@@ -28,11 +29,23 @@ pub(super) struct ForChallenge {
     challenge: Arc<Challenge>,
     secrets_in: String,
     dns: Dns,
-    addresses: Vec<IpAddr>,
+    replicas: Arc<Replicas>,
     port: u16,
     tls_port: u16,
-    replicas: Option<Service>,
+    told: Mutex<Told>,
 }
+
+/// What passed between the call and its solver that is worth keeping.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told {
+    /// Where Signet answers, if the solver asked.
+    pub(super) leads_to: Option<BTreeSet<IpAddr>>,
+    /// Lines that a person should see.
+    pub(super) warnings: Vec<String>,
+}
+
+/// How many lines of one call a person is shown.
+const MAX_WARNINGS: usize = 3;
 
 impl ForChallenge {
     pub(super) fn new(cx: &Context, challenge: Arc<Challenge>, secrets_in: String) -> Self {
@@ -41,11 +54,19 @@ impl ForChallenge {
             challenge,
             secrets_in,
             dns: cx.dns.clone(),
-            addresses: cx.settings.responder_addresses.clone(),
+            replicas: cx.replicas.clone(),
             port: cx.settings.responder_port,
             tls_port: cx.settings.tls_responder_port,
-            replicas: cx.settings.responder_service.clone(),
+            told: Mutex::default(),
         }
+    }
+
+    pub(super) fn told(&self) -> Told {
+        self.telling().clone()
+    }
+
+    fn telling(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn namespace(&self) -> String {
@@ -65,9 +86,11 @@ impl ForChallenge {
     }
 
     /// Where every replica answers from the Challenge itself, which each watches.
-    async fn endpoint(&self, port: u16) -> Endpoint {
-        let addresses = replicas::addresses(&self.client, &self.addresses, self.replicas.as_ref()).await;
-        Endpoint { addresses: addresses.iter().map(ToString::to_string).collect(), port }
+    fn endpoint(&self, port: u16) -> Endpoint {
+        let addresses = self.replicas.addresses();
+        let texts = addresses.iter().map(ToString::to_string).collect();
+        self.telling().leads_to = Some(addresses);
+        Endpoint { addresses: texts, port }
     }
 
     fn is_own(&self, object: &DynamicObject) -> bool {
@@ -190,10 +213,17 @@ impl Backend for ForChallenge {
     }
 
     async fn responder(&self) -> Result<Endpoint, BackendError> {
-        Ok(self.endpoint(self.port).await)
+        Ok(self.endpoint(self.port))
     }
 
     async fn tls_responder(&self) -> Result<Endpoint, BackendError> {
-        Ok(self.endpoint(self.tls_port).await)
+        Ok(self.endpoint(self.tls_port))
+    }
+
+    fn log(&self, level: LogLevel, message: &str) {
+        let warnings = &mut self.telling().warnings;
+        if level >= LogLevel::Warn && warnings.len() < MAX_WARNINGS {
+            warnings.push(message.to_owned());
+        }
     }
 }

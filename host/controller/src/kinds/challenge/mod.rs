@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::prelude::{BASE64_STANDARD, Engine};
+use futures::future::join_all;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use signet_acme::Account;
@@ -16,6 +17,7 @@ use signet_api::solver::CnameStrategy;
 use signet_api::{Challenge, ChallengeStatus, ChallengeType, State, labels};
 use signet_core::challenge::{Action, ChallengePlan, FINALIZER, Looked, Memory, Observed, Presented, decide};
 use signet_core::failure::{Failure, Retry};
+use signet_core::plan::{Event, Severity};
 use signet_plugins::{Call, CallError, Plugin};
 
 use crate::accounts;
@@ -28,10 +30,13 @@ use crate::kinds::issuer::{stanza, unknown};
 use crate::queue::Queue;
 use crate::reconcile::Kind;
 use crate::writer::Contested;
+use backend::{ForChallenge, Told};
 
 /// How long to wait after a fault that is likely to pass, and after one that a person must mend.
 const SOON: Duration = Duration::from_secs(5);
 const LATER: Duration = Duration::from_secs(60);
+/// The same where the solver acts in the cluster: what it misses there may come at any time.
+const LATER_SERVED: Duration = Duration::from_secs(15);
 
 /// Reasons of failures that come before a solver has changed anything.
 const REFUSALS: [&str; 6] =
@@ -83,6 +88,8 @@ impl Kind for Challenges {
                 .as_ref()
                 .and_then(|wait| Duration::try_from(wait.get()).ok()),
             status,
+            served: is_served(challenge),
+            replicas: cx.replicas.addresses(),
             process_started: *cx.started.get_or_init(Timestamp::now),
             memory,
         })
@@ -97,25 +104,7 @@ impl Kind for Challenges {
             self.memories.change(&**challenge, |kept| change(&mut kept.memory));
         };
         match action {
-            Action::Present => {
-                let mut maybe_shown = false;
-                remember(&mut |memory| {
-                    maybe_shown = memory.tried && !memory.refused;
-                    (memory.tried, memory.refused) = (true, false);
-                });
-                let presented = present(cx, challenge).await;
-                remember(&mut |memory| match &presented {
-                    Ok(receipt) => {
-                        let at = Timestamp::now();
-                        memory.presented = Some(Presented { at, receipt: receipt.clone() });
-                        memory.failure = None;
-                    }
-                    Err(failure) => {
-                        memory.refused = !maybe_shown && REFUSALS.contains(&failure.reason.as_str());
-                        memory.failure = Some(failure.clone());
-                    }
-                });
-            }
+            Action::Present => self.show(cx, challenge).await,
             Action::Check => {
                 let check = check::check(cx, challenge).await;
                 remember(&mut |memory| check.remember(memory));
@@ -157,6 +146,23 @@ impl Kind for Challenges {
         self.memories.forget(key);
         self.admitted().remove(key);
     }
+
+    /// What leads to this replica is led to those that stay: the CA may look before the next process
+    /// gets to it.
+    async fn leave(&self, cx: &Context) {
+        let replicas = cx.replicas.addresses();
+        let mut challenges = cx.stores.served();
+        challenges.retain(|challenge| {
+            let presented = self.memories.get(&**challenge).memory.presented;
+            presented.and_then(|presented| presented.leads_to).is_some_and(|leads_to| leads_to != replicas)
+        });
+        join_all(challenges.iter().map(|challenge| self.show(cx, challenge))).await;
+    }
+}
+
+/// Whether Signet serves the proof itself.
+fn is_served(challenge: &Challenge) -> bool {
+    challenge.spec.type_ != ChallengeType::Dns01
 }
 
 fn is_ours(finalizer: &str) -> bool {
@@ -177,6 +183,24 @@ impl Challenges {
 
     fn admitted(&self) -> std::sync::MutexGuard<'_, HashSet<Key>> {
         self.admitted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the solver show the proof, for the first time or once more.
+    async fn show(&self, cx: &Context, challenge: &Arc<Challenge>) {
+        let maybe_shown = self.memories.change(&**challenge, |kept| {
+            let Memory { tried, refused, .. } = &mut kept.memory;
+            let maybe_shown = *tried && !*refused;
+            (*tried, *refused) = (true, false);
+            maybe_shown
+        });
+        let presented = present(cx, challenge).await;
+        self.memories.change(&**challenge, |kept| match presented {
+            Ok(presented) => kept.memory.shown(presented),
+            Err(failure) => {
+                kept.memory.refused = !maybe_shown && REFUSALS.contains(&failure.reason.as_str());
+                kept.memory.not_shown(failure);
+            }
+        });
     }
 
     async fn account(&self, cx: &Context, challenge: &Challenge) -> Result<Result<Account, Failure>, Error> {
@@ -217,21 +241,35 @@ async fn ask(account: &Account, challenge: &Challenge, accept: bool) -> Result<A
     }))
 }
 
-/// Has the solver show the proof. Returns its receipt in base64.
-async fn present(cx: &Context, challenge: &Arc<Challenge>) -> Result<Option<String>, Failure> {
-    let (plugin, call) = prepare(cx, challenge).await?;
-    let receipt = plugin.present(call).await.map_err(|error| call_failure(&plugin, &error))?;
-    Ok((!receipt.is_empty()).then(|| BASE64_STANDARD.encode(receipt)))
+async fn present(cx: &Context, challenge: &Arc<Challenge>) -> Result<Presented, Failure> {
+    let (plugin, call, backend) = prepare(cx, challenge).await?;
+    let receipt = plugin.present(call).await;
+    let Told { leads_to, warnings } = told(cx, challenge, &plugin, &backend);
+    let receipt = receipt.map_err(|error| call_failure(challenge, &plugin, &error))?;
+    let receipt = (!receipt.is_empty()).then(|| BASE64_STANDARD.encode(receipt));
+    Ok(Presented { leads_to, warnings, ..Presented::new(Timestamp::now(), receipt) })
 }
 
 async fn clean_up(cx: &Context, challenge: &Arc<Challenge>, receipt: Option<String>) -> Result<(), Failure> {
-    let (plugin, call) = prepare(cx, challenge).await?;
+    let (plugin, call, backend) = prepare(cx, challenge).await?;
     let receipt = receipt.and_then(|receipt| BASE64_STANDARD.decode(receipt).ok());
-    plugin.cleanup(call, receipt).await.map_err(|error| call_failure(&plugin, &error))
+    let cleaned = plugin.cleanup(call, receipt).await;
+    told(cx, challenge, &plugin, &backend);
+    cleaned.map_err(|error| call_failure(challenge, &plugin, &error))
 }
 
-/// The plugin that the Challenge's solver names, and what to ask of it.
-async fn prepare(cx: &Context, challenge: &Arc<Challenge>) -> Result<(Arc<Plugin>, Call), Failure> {
+/// What the call leaves to know; what the solver warned of in it becomes events of the Challenge.
+fn told(cx: &Context, challenge: &Challenge, plugin: &Plugin, backend: &ForChallenge) -> Told {
+    let told = backend.told();
+    for line in &told.warnings {
+        let message = format!("solver {}: {line}", plugin.manifest().name);
+        cx.events.publish(challenge, Event { severity: Severity::Warning, reason: "SolverWarning", message });
+    }
+    told
+}
+
+/// The plugin that the Challenge's solver names, what to ask of it, and what it is lent.
+async fn prepare(cx: &Context, challenge: &Arc<Challenge>) -> Result<(Arc<Plugin>, Call, Arc<ForChallenge>), Failure> {
     let on_change = |reason: &str, message: String| failure(reason, message, Retry::OnChange);
     let (kind, way, stanza) =
         stanza(&challenge.spec.solver).map_err(|why| on_change("InvalidSolver", format!("spec.solver: {why}")))?;
@@ -247,13 +285,10 @@ async fn prepare(cx: &Context, challenge: &Arc<Challenge>) -> Result<(Arc<Plugin
     let ambient = issuer.as_ref().is_some_and(|issuer| issuer.may_use_ambient(&cx.settings));
     let secrets_in = issuer.map_or(namespace, |issuer| issuer.secrets_in(&cx.settings));
     let asked = question(cx, challenge, ambient).await?;
-    let call = Call {
-        config,
-        challenge: asked,
-        backend: Arc::new(backend::ForChallenge::new(cx, challenge.clone(), secrets_in)),
-        label: Key::of(&**challenge).to_string(),
-    };
-    Ok((plugin, call))
+    let backend = Arc::new(ForChallenge::new(cx, challenge.clone(), secrets_in));
+    let label = Key::of(&**challenge).to_string();
+    let call = Call { config, challenge: asked, backend: backend.clone(), label };
+    Ok((plugin, call, backend))
 }
 
 async fn question(cx: &Context, challenge: &Challenge, ambient: bool) -> Result<signet_plugins::Challenge, Failure> {
@@ -290,12 +325,13 @@ fn dns_failure(error: &signet_dns::Error) -> Failure {
     failure(error.reason(), sentence(error), retry)
 }
 
-fn call_failure(plugin: &Plugin, error: &CallError) -> Failure {
+fn call_failure(challenge: &Challenge, plugin: &Plugin, error: &CallError) -> Failure {
+    let later = if is_served(challenge) { LATER_SERVED } else { LATER };
     let retry = match error.retry() {
         signet_plugins::Retry::Never => Retry::Never,
         signet_plugins::Retry::OnChange => Retry::OnChange,
         signet_plugins::Retry::Soon => Retry::Later(SOON),
-        signet_plugins::Retry::Later => Retry::Later(LATER),
+        signet_plugins::Retry::Later => Retry::Later(later),
         signet_plugins::Retry::After(wait) => Retry::Later(wait),
     };
     let name = &plugin.manifest().name;
