@@ -103,7 +103,7 @@ impl Clients {
     /// When the CA would like to see the certificate of that name ([`crate::certificate_id`]) renewed; none
     /// when it does not say such things.
     pub async fn renewal_info(&self, endpoint: &Endpoint, id: &str) -> Result<Option<RenewalAtCa>, Error> {
-        renewal::fetch(&*self.ca(endpoint), id).await
+        renewal::fetch(&self.ca(endpoint), id).await
     }
 
     fn ca(&self, endpoint: &Endpoint) -> Arc<Ca> {

@@ -3,10 +3,12 @@
 
 mod issuing;
 mod key_pair;
+mod relay;
 mod seen;
 mod stage;
 
 pub use issuing::route53_solver;
 pub use key_pair::KeyPair;
+pub use relay::{Asked, Relay, Said};
 pub use seen::Seen;
 pub use stage::{BOUND, Kind, Stage};

@@ -65,7 +65,7 @@ pub(crate) async fn ready(site: &Site) -> Result<()> {
 }
 
 /// A client that trusts the lab's outside world.
-fn outside_client(site: &Site) -> Result<reqwest::Client> {
+pub(crate) fn outside_client(site: &Site) -> Result<reqwest::Client> {
     let ca = reqwest::Certificate::from_pem(&fs::read(site.path("pki/world/ca.crt"))?)?;
     Ok(reqwest::Client::builder().user_agent("signet-lab").tls_certs_only([ca]).no_proxy().build()?)
 }

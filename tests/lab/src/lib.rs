@@ -27,6 +27,7 @@ mod pki;
 mod pod;
 mod process;
 mod ready;
+mod renewal;
 mod site;
 mod supervisor;
 mod tools;

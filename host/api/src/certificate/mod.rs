@@ -188,13 +188,13 @@ pub struct RenewalInformation {
     /// A page that says why, where the authority gives one.
     #[serde(default, rename = "explanationURL", skip_serializing_if = "Option::is_none")]
     pub explanation_url: Option<String>,
-    /// When the authority was last asked.
+    /// When the authority said so. That it says the same again is not written down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_checked: Option<Time>,
-    /// When it is going to be asked again.
+    /// When it is going to be asked again. Signet keeps that in memory and leaves this out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_check: Option<Time>,
-    /// What went wrong when it was last asked; gone after a success.
+    /// What it answered that is of no use, or that it has not answered for a day; gone once it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
 }

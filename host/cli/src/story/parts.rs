@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use signet_api::certificate::condition::{ISSUING, READY, REVOKED};
+use signet_api::certificate::{RenewalInformation, SuggestedWindow};
 use signet_api::meta::condition;
 use signet_api::{CertificateSpec, Condition, IssuerSpec, certificaterequest, issuer};
 use signet_core::revocation::{Request, plain_serial};
@@ -30,6 +31,10 @@ fn certificate(page: &mut Page, gathered: &Gathered, now: Timestamp) {
     page.row_if("Not before", moment(&status.not_before));
     page.row_if("Not after", moment(&status.not_after));
     page.row_if("Renewal", moment(&status.renewal_time));
+    let ari = status.acme.as_ref().and_then(|acme| acme.ari.as_ref());
+    page.row_if("CA's wish", ari.and_then(|ari| wish(ari, now)));
+    let error = ari.and_then(|ari| ari.last_error.as_ref());
+    page.row_if("No answer", error.map(|error| format!("the CA does not say when to renew: {error}")));
     page.row_if("Revision", status.revision.map(|revision| revision.to_string()));
     let failed = status.failed_issuance_attempts.filter(|attempts| *attempts > 0);
     page.row_if("Failures", failed.map(|attempts| failures(gathered, attempts, now)));
@@ -43,6 +48,13 @@ pub(super) fn revoking(gathered: &Gathered) -> Option<String> {
         }
         Err(why) => why,
     })
+}
+
+/// When the CA would like to see the renewal, and why.
+fn wish(ari: &RenewalInformation, now: Timestamp) -> Option<String> {
+    let SuggestedWindow { start, end } = ari.suggested_window.as_ref()?;
+    let why = ari.explanation_url.as_ref().map_or(String::new(), |url| format!("; it says why: {url}"));
+    Some(format!("from {} to {}{why}", when::at(start.0, now), when::at(end.0, now)))
 }
 
 fn failures(gathered: &Gathered, attempts: i64, now: Timestamp) -> String {

@@ -116,3 +116,60 @@ status:
         "#]],
     );
 }
+
+#[test]
+fn what_the_ca_wishes() {
+    check(
+        &[
+            r"
+kind: Certificate
+metadata: { name: web, namespace: team-a, generation: 2 }
+spec: { secretName: web-tls, issuerRef: { name: letsencrypt }, dnsNames: [web.example.com] }
+status:
+  revision: 3
+  notBefore: 2026-12-16T08:00:00Z
+  notAfter: 2027-03-16T08:00:00Z
+  renewalTime: 2027-01-16T08:00:00Z
+  acme:
+    ari:
+      suggestedWindow: { start: 2027-01-15T20:00:00Z, end: 2027-01-17T08:00:00Z }
+      explanationURL: https://ca.example/incident
+      lastError: acme-v02.api.letsencrypt.org did not answer within 10 s
+  conditions:
+    - { type: Ready, status: 'True', reason: Ready, observedGeneration: 2, lastTransitionTime: 2026-08-01T08:00:00Z,
+        message: 'Certificate is up to date and has not expired; it is renewed at 2027-01-16T08:00:00Z' }
+",
+            ISSUER,
+            SECRET,
+        ],
+        expect![[r#"
+            Certificate   team-a/web
+              Names       web.example.com
+              Ready       True for 167 days: Certificate is up to date and has not expired; it is renewed at 2027-01-16T08:00:00Z
+              Not before  2026-12-16T08:00:00Z (30 days ago)
+              Not after   2027-03-16T08:00:00Z (in 60 days)
+              Renewal     2027-01-16T08:00:00Z (in 24 hours)
+              CA's wish   from 2027-01-15T20:00:00Z (in 12 hours) to 2027-01-17T08:00:00Z (in 2 days); it says why: https://ca.example/incident
+              No answer   the CA does not say when to renew: acme-v02.api.letsencrypt.org did not answer within 10 s
+              Revision    3
+
+            Issuer        ClusterIssuer letsencrypt
+              Type        ACME at https://acme-v02.api.letsencrypt.org/directory
+              Ready       True for 167 days, ACMEAccountRegistered: The account is registered
+
+            Secret        web-tls
+              Type        kubernetes.io/tls
+              Subject     CN=web.example.com
+              Names       web.example.com, *.web.example.com
+              Signed by   CN=R11,O=Let's Encrypt,C=US
+              Serial      04a1b2c3
+              Not after   2027-03-16T08:00:00Z (in 60 days)
+
+            Request       there is no CertificateRequest
+
+            Events        none lately
+
+            Next:         Signet renews the certificate at 2027-01-16T08:00:00Z (in 24 hours). There is nothing to do.
+        "#]],
+    );
+}
