@@ -100,10 +100,16 @@ async fn live(
     farewell: &Farewell,
 ) -> Result<()> {
     let tools = Tools::ready_for(site.level)?;
-    let _dns = bring_up(site, &tools, config, outside, processes).await?;
-    if site.level == Level::Node {
-        add_node(site, &tools, processes).await?;
-    }
+    let _dns = match site.level {
+        Level::ControlPlane => bring_up(site, &tools, config, outside, processes).await?,
+        Level::Node => {
+            // The control plane takes as long as the images do, and neither needs the other.
+            let images = add_containerd(site, &tools, processes);
+            let (dns, ()) = tokio::try_join!(bring_up(site, &tools, config, outside, processes), images)?;
+            add_node(site, &tools, processes).await?;
+            dns
+        }
+    };
     let listener = UnixListener::bind(site.control())?;
     fs::write(site.path("site.json"), serde_json::to_string(site)?)?;
     tell(&Progress::Up(site.clone()));
@@ -140,15 +146,18 @@ async fn bring_up(
     Ok(server)
 }
 
-/// Starts what a node has, and returns once the cluster takes it.
+/// Starts containerd, and returns once it has the images of all that the lab itself runs in pods.
+async fn add_containerd(site: &Site, tools: &Tools, processes: &Mutex<Processes>) -> Result<()> {
+    let containerd = node::containerd(site, tools)?;
+    processes.lock().await.run(containerd)?;
+    ready::wait(processes, "containerd", || node::images::answers(site, tools)).await?;
+    node::images::import_tools(site, tools).await
+}
+
+/// Starts what a node has beside containerd, and returns once the cluster takes it.
 async fn add_node(site: &Site, tools: &Tools, processes: &Mutex<Processes>) -> Result<()> {
-    node::write_config(site, tools)?;
-    for component in [
-        node::containerd(site, tools),
-        node::scheduler(site, tools),
-        node::kubelet(site, tools),
-        node::proxy(site, tools),
-    ] {
+    node::write_config(site)?;
+    for component in [node::scheduler(site, tools), node::kubelet(site, tools), node::proxy(site, tools)] {
         processes.lock().await.run(component)?;
     }
     ready::wait(processes, "kubelet", || node::ready(site)).await

@@ -17,22 +17,22 @@ const GATEWAY: &str = include_str!("gateway.yaml");
 const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Lab {
-    /// Gives the node its images, DNS and the ingress controller; returns once all of it serves.
+    /// Gives the node DNS and the ingress controller; returns once all of it serves.
     pub(crate) async fn furnish_node(&self) -> Result<()> {
-        images::import_tools(&self.site, &self.tools).await?;
+        tokio::try_join!(self.install_coredns(), self.install_contour()).map(drop)
+    }
+
+    async fn install_coredns(&self) -> Result<()> {
         let dns = COREDNS
             .replace("{image}", images::COREDNS)
             .replace("{address}", CLUSTER_DNS)
             .replace("{world}", &self.site.world().to_string());
         self.apply(&dns).await?;
-        self.install_gateway_api().await?;
-        self.install_contour().await?;
-        self.rolled_out("kube-system", "deployment/coredns").await?;
-        self.rolled_out("projectcontour", "deployment/contour").await?;
-        self.rolled_out("projectcontour", "daemonset/envoy").await
+        self.rolled_out("kube-system", "deployment/coredns").await
     }
 
     async fn install_contour(&self) -> Result<()> {
+        self.install_gateway_api().await?;
         let folder = self.site.path("contour");
         fs::create_dir(&folder)?;
         for manifest in fs::read_dir(self.tools.contour_manifests())? {
@@ -47,7 +47,9 @@ impl Lab {
         fs::write(folder.join("kustomization.yaml"), kustomization)?;
         fs::write(folder.join("gateway.yaml"), GATEWAY)?;
         let folder = folder.display().to_string();
-        self.kubectl(["apply", "--server-side", "--kustomize", &folder]).await.map(drop)
+        self.kubectl(["apply", "--server-side", "--kustomize", &folder]).await?;
+        self.rolled_out("projectcontour", "deployment/contour").await?;
+        self.rolled_out("projectcontour", "daemonset/envoy").await
     }
 
     /// Waits until a workload has the pods that it should have, and they are ready.

@@ -1,7 +1,7 @@
 //! The images of a node's pods, written from the lab's own programs and handed to containerd.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use signet_image::Image;
@@ -19,7 +19,7 @@ pub(super) const ENVOY: &str = "localhost/envoy:1.40.0";
 pub(crate) const SIGNET: (&str, &str) = ("localhost/signet", "dev");
 
 /// Hands the images of everything but Signet to the node.
-pub(super) async fn import_tools(site: &Site, tools: &Tools) -> Result<()> {
+pub(crate) async fn import_tools(site: &Site, tools: &Tools) -> Result<()> {
     let envoy = tools.envoy()?;
     let images = [
         (PAUSE, tools.program("pod"), "/bin/pod"),
@@ -67,11 +67,20 @@ fn of_program(reference: &str, program: &Path, at: &str) -> Result<Image> {
     Ok(image)
 }
 
-async fn import(site: &Site, tools: &Tools, archive: &PathBuf) -> Result<()> {
+async fn import(site: &Site, tools: &Tools, archive: &Path) -> Result<()> {
+    ctr(site, tools, &["images", "import", &archive.display().to_string()]).await
+}
+
+/// Whether containerd is there.
+pub(crate) async fn answers(site: &Site, tools: &Tools) -> Result<()> {
+    ctr(site, tools, &["version"]).await
+}
+
+async fn ctr(site: &Site, tools: &Tools, args: &[&str]) -> Result<()> {
     let mut ctr = Command::new(tools.program("ctr"));
-    ctr.arg("--address").arg(containerd_socket(site)).args(["--namespace", "k8s.io", "images", "import"]);
-    let output = ctr.arg(archive).kill_on_drop(true).output().await?;
+    ctr.arg("--address").arg(containerd_socket(site)).args(["--namespace", "k8s.io"]).args(args);
+    let output = ctr.kill_on_drop(true).output().await?;
     let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "containerd does not take {}: {said}", archive.display());
+    ensure!(output.status.success(), "containerd refuses `{}`: {said}", args.join(" "));
     Ok(())
 }

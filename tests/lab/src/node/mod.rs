@@ -40,23 +40,24 @@ pub(crate) fn containerd_socket(site: &Site) -> PathBuf {
     site.path("containerd.sock")
 }
 
-pub(crate) fn write_config(site: &Site, tools: &Tools) -> Result<()> {
+pub(crate) fn write_config(site: &Site) -> Result<()> {
     for user in ["kubelet", "scheduler", "proxy"] {
         write_user(site, user)?;
     }
     // In a pod that uses the node's own, this is what asks the lab's DNS.
     fs::write(site.path("resolv.conf"), format!("nameserver {}\n", site.world()))?;
-    fs::create_dir(site.path("cni.d"))?;
-    fs::write(site.path("cni.d/10-pods.conflist"), cni().to_string())?;
     fs::write(site.path("kubelet.yaml"), kubelet_config(site).to_string())?;
     fs::write(site.path("proxy.yaml"), proxy_config(site).to_string())?;
-    fs::write(site.path("containerd.toml"), containerd_config(site, tools)?)?;
     Ok(())
 }
 
-pub(crate) fn containerd(site: &Site, tools: &Tools) -> Component {
-    let config = site.path("containerd.toml").display().to_string();
-    Component::new("containerd", tools.program("containerd"), vec!["--config".to_owned(), config])
+pub(crate) fn containerd(site: &Site, tools: &Tools) -> Result<Component> {
+    fs::create_dir(site.path("cni.d"))?;
+    fs::write(site.path("cni.d/10-pods.conflist"), cni().to_string())?;
+    let config = site.path("containerd.toml");
+    fs::write(&config, containerd_config(site, tools)?)?;
+    let args = vec!["--config".to_owned(), config.display().to_string()];
+    Ok(Component::new("containerd", tools.program("containerd"), args))
 }
 
 pub(crate) fn scheduler(site: &Site, tools: &Tools) -> Component {
