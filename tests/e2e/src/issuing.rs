@@ -101,7 +101,8 @@ impl Stage<'_> {
         self.until(name, &format!("is Ready at revision {revision}"), |certificate: &Certificate| {
             let status = certificate.status.as_ref()?;
             is_ready(certificate.metadata.generation, Some(&status.conditions))?;
-            let settled = status.conditions.len() == 1 && status.revision >= Some(revision);
+            let is_issuing = signet_api::meta::condition(&status.conditions, "Issuing").is_some();
+            let settled = !is_issuing && status.revision >= Some(revision);
             settled.then(|| certificate.clone())
         })
         .await

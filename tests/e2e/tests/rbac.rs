@@ -10,7 +10,7 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role};
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
-use signet_api::{Certificate, Challenge, Issuer};
+use signet_api::{Certificate, Challenge, Issuer, labels};
 use signet_e2e::Stage;
 use signet_lab::{Config, Lab};
 
@@ -100,12 +100,15 @@ async fn http01(lab: &Lab) -> Result<()> {
     stage.none_left::<Challenge>().await
 }
 
-/// DNS-01, and a Certificate that goes.
+/// DNS-01, and a Certificate that is revoked before it goes.
 async fn dns01(lab: &Lab) -> Result<()> {
     let stage = Stage::on(lab, "dns01").await?;
     let solver = stage.route53().await?;
     stage.issuer("issuer", solver).await?;
     stage.issue("web", json!({ "dnsNames": [stage.domain] })).await?;
+    let policy = json!({ "metadata": { "annotations": { labels::REVOKE_WHEN: "deleted" } } });
+    stage.patch::<Certificate>("web", policy).await?;
+    stage.until("web", "is held", |certificate: &Certificate| certificate.metadata.finalizers.clone()).await?;
     stage.delete::<Certificate>("web").await?;
     stage.none_left::<Certificate>().await
 }
