@@ -230,13 +230,16 @@ fn not_revoked(target: &Target, why: &str) -> String {
 }
 
 fn recorded(target: &Target, at: Timestamp, refused: bool) -> Record {
-    let Target { identity, reason, with_certificate_key: _ } = target;
+    let Target { identity, reason, with_certificate_key } = target;
+    // A CA may take a key that speaks against its own certificate for compromised, whatever the reason is, and
+    // sign nothing for it any more.
+    let is_given_up = reason.is_compromise() || *with_certificate_key;
     Record {
         serial: identity.serial.clone(),
         sha256: identity.sha256.clone(),
         reason: *reason,
         at: signet_api::meta::whole_seconds(at),
-        compromised_key: reason.is_compromise().then(|| identity.key.clone()),
+        compromised_key: is_given_up.then(|| identity.key.clone()),
         refused,
     }
 }

@@ -327,6 +327,11 @@ fn a_compromised_key_proves_itself_when_the_account_is_not_believed() {
         let by: Vec<_> = world.observed.memory.answers.iter().map(|(target, _)| target.with_certificate_key).collect();
         assert_eq!(by, [false, true][..asked]);
     }
+    // A key that has signed is given up, whatever the reason was.
+    let mut world = World::of(Observed { request: ask("02", Reason::Superseded), ..web() });
+    world.observed.request.as_mut().unwrap().as_mut().unwrap().with_certificate_key = true;
+    world.run(NOW, usize::MAX);
+    assert_eq!(world.observed.records[0].compromised_key.as_deref(), Some("new"));
     // When neither is, it does not ask for ever.
     let mut world = World::of(Observed { request: ask("02", Reason::KeyCompromise), ..web() });
     world.answers = vec![failure(Retry::Never, NOW), failure(Retry::Never, NOW)];
