@@ -2,8 +2,10 @@
 //!
 //! These need root, so cargo runs them only when they are named; `hack/test` names them where a node can be.
 
+mod docs;
 mod guide;
 mod names;
+mod pages;
 mod pressure;
 mod solvers;
 mod traces;
