@@ -147,6 +147,36 @@ async fn what_is_revoked_is_listed_signed_and_served() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_cluster_issuer_keeps_its_list_where_its_key_is() -> Result<()> {
+    let stage = Stage::shared("cluster-list").await?;
+    let name = &stage.namespace;
+    let first = json!({ "apiVersion": "cert-manager.io/v1", "kind": "ClusterIssuer",
+        "metadata": { "name": format!("{name}-first") }, "spec": { "selfSigned": {} } });
+    let root = json!({ "apiVersion": "cert-manager.io/v1", "kind": "Certificate",
+        "metadata": { "name": name, "namespace": "cert-manager" },
+        "spec": { "secretName": name, "isCA": true, "commonName": name, "usages": ["cert sign", "crl sign"],
+            "issuerRef": { "name": format!("{name}-first"), "kind": "ClusterIssuer" } } });
+    let annotations = json!({ labels::CRL_SECRET_NAME: format!("{name}-crl"), labels::CRL_SERVED: "true" });
+    let issuer = json!({ "apiVersion": "cert-manager.io/v1", "kind": "ClusterIssuer",
+        "metadata": { "name": name, "annotations": annotations }, "spec": { "ca": { "secretName": name } } });
+    for object in [first, root, issuer] {
+        stage.lab.apply(&object.to_string()).await?;
+    }
+    stage.cluster_issuer_ready(name).await?;
+    let reference = json!({ "name": name, "kind": "ClusterIssuer" });
+    stage.issue("web", json!({ "dnsNames": [stage.domain], "issuerRef": reference })).await?;
+    let old = serial(&stage, "web").await?;
+    let path = format!("/crl/{name}.crl");
+    let (head, before) = get(&stage, &path)?;
+    ensure!(head.starts_with("http/1.0 200"), "{head}");
+    revoke(&stage, "web", &["--reason", "superseded"]).await?;
+    told(&stage, "web", &old, "superseded").await?;
+    let (_, after) = get(&stage, &path)?;
+    ensure!(after.len() > before.len(), "the list that is served has not grown");
+    stage.lab.kubectl(["get", "secret", &format!("{name}-crl"), "--namespace=cert-manager"]).await.map(drop)
+}
+
+#[tokio::test]
 async fn a_list_is_renewed_before_it_ends_and_needs_an_authority_that_may_sign_it() -> Result<()> {
     let stage = Stage::shared("renewed").await?;
     let annotations = json!({ labels::CRL_SECRET_NAME: "revoked", labels::CRL_DURATION: "soon" });
