@@ -37,10 +37,8 @@ pub fn sign_list(authority: &Authority, list: &List) -> Result<String, Error> {
 
 fn entry(entry: &Entry) -> Result<Vec<u8>, Error> {
     let Entry { serial, at, reason, not_after: _ } = entry;
-    let bytes = bytes(serial).ok_or_else(|| Error::Encode {
-        field: "serial number",
-        reason: format!("{serial:?} is not hexadecimal"),
-    })?;
+    let bytes = bytes(serial)
+        .ok_or_else(|| Error::Encode { field: "serial number", reason: format!("{serial:?} is not hexadecimal") })?;
     let mut parts = vec![der::integer(&bytes), time(at.0)];
     // "unspecified" is said by saying nothing (section 5.3.1).
     if reason.code() > 0 {
@@ -51,7 +49,7 @@ fn entry(entry: &Entry) -> Result<Vec<u8>, Error> {
 }
 
 fn bytes(hex: &str) -> Option<Vec<u8>> {
-    let even = format!("{}{hex}", if hex.len() % 2 == 0 { "" } else { "0" });
+    let even = format!("{}{hex}", if hex.len().is_multiple_of(2) { "" } else { "0" });
     let digits = even.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());
     digits.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect()
 }

@@ -23,7 +23,7 @@ const START: i64 = 1_800_000_000;
 const NAME: &str = "www.example.com";
 
 fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(START + second).unwrap()
+    Timestamp::from_second(START + second).expect("a time in this century")
 }
 
 fn signing(usages: &[KeyUsage]) -> Signing<'_> {
@@ -38,20 +38,24 @@ fn signing(usages: &[KeyUsage]) -> Signing<'_> {
     }
 }
 
+fn request(spec: &CertificateSpec, key: &PrivateKey) -> String {
+    create_csr(spec, key).expect("a spec that can be requested")
+}
+
 /// An authority with a key of this kind, and its certificate.
 fn authority(algorithm: KeyAlgorithm, size: i64, usages: &[KeyUsage]) -> (Authority, String) {
-    let key = generate_key(algorithm, size).unwrap();
+    let key = generate_key(algorithm, size).expect("a size that there is");
     let spec = CertificateSpec { common_name: Some("Root".into()), is_ca: true, ..CertificateSpec::default() };
-    let root = self_sign(create_csr(&spec, &key).unwrap().as_bytes(), &key, &signing(usages)).unwrap();
-    let pem = key.to_pem(KeyEncoding::Pkcs8).unwrap();
-    (Authority::read(root.as_bytes(), pem.as_bytes(), None).unwrap(), root)
+    let root = self_sign(request(&spec, &key).as_bytes(), &key, &signing(usages)).expect("the request of this key");
+    let pem = key.to_pem(KeyEncoding::Pkcs8).expect("a key can be written");
+    (Authority::read(root.as_bytes(), pem.as_bytes(), None).expect("an authority"), root)
 }
 
 fn leaf(authority: &Authority) -> (String, Link) {
-    let key: PrivateKey = generate_key(KeyAlgorithm::Ecdsa, 256).unwrap();
+    let key = generate_key(KeyAlgorithm::Ecdsa, 256).expect("a curve that there is");
     let spec = CertificateSpec { dns_names: vec![NAME.into()], ..CertificateSpec::default() };
-    let issued = ca_sign(create_csr(&spec, &key).unwrap().as_bytes(), authority, &signing(&[])).unwrap();
-    let link = Link::parse_all(issued.chain_pem.as_bytes()).unwrap().swap_remove(0);
+    let issued = ca_sign(request(&spec, &key).as_bytes(), authority, &signing(&[])).expect("a request that holds");
+    let link = Link::parse_all(issued.chain_pem.as_bytes()).expect("certificates in PEM").swap_remove(0);
     (issued.chain_pem, link)
 }
 
@@ -66,13 +70,13 @@ fn entry(serial: &str, reason: Reason) -> Entry {
 /// What a client says that trusts `root`, has `list`, and looks at this second.
 fn judge(root: &str, list: &str, certificate: &str, second: i64) -> Result<(), TlsError> {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(root.as_bytes()).unwrap()).unwrap();
-    let list = CertificateRevocationListDer::from_pem_slice(list.as_bytes()).unwrap();
+    roots.add(CertificateDer::from_pem_slice(root.as_bytes()).expect("a certificate in PEM")).expect("a root");
+    let list = CertificateRevocationListDer::from_pem_slice(list.as_bytes()).expect("a list in PEM");
     let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::new(default_provider()));
-    let client = builder.with_crls([list]).enforce_revocation_expiration().build().unwrap();
+    let client = builder.with_crls([list]).enforce_revocation_expiration().build().expect("a client");
     let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs((START + second).unsigned_abs()));
-    let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
-    client.verify_server_cert(&certificate, &[], &ServerName::try_from(NAME).unwrap(), &[], now).map(drop)
+    let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).expect("a certificate in PEM");
+    client.verify_server_cert(&certificate, &[], &ServerName::try_from(NAME).expect("a name"), &[], now).map(drop)
 }
 
 #[test]

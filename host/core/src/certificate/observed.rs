@@ -80,7 +80,7 @@ pub struct Pair {
     /// Fields of the spec (`spec.dnsNames`) that the certificate does not agree with.
     pub spec_mismatches: Vec<String>,
     /// What was revoked of it.
-    pub standing: Standing,
+    pub standing: Box<Standing>,
 }
 
 /// A key waiting for its certificate.

@@ -11,7 +11,6 @@ use signet_api::meta::has_condition;
 use signet_api::{CertificateSpec, CertificateStatus, ConditionStatus, IssuerRef};
 
 use super::*;
-use crate::revocation::Standing;
 
 const HOUR: i64 = 3600;
 const NOW: i64 = 1_800_000_000;
@@ -55,7 +54,7 @@ fn pair(now: i64) -> Pair {
         key_matches: true,
         key_violation: None,
         spec_mismatches: Vec::new(),
-        standing: Standing::default(),
+        standing: Box::default(),
     }
 }
 

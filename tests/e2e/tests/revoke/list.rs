@@ -57,7 +57,7 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new(stage: &Stage<'_>) -> Result<Self> {
-        let path = stage.lab.site().path(&format!("openssl-{}", stage.namespace));
+        let path = stage.lab.site().path(format!("openssl-{}", stage.namespace));
         fs::create_dir_all(&path)?;
         Ok(Self(path))
     }

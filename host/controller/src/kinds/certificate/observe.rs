@@ -162,7 +162,7 @@ fn pair(certificate: &Certificate, chain: &Chain, key: Option<&KeyFacts>) -> Pai
         key_matches: key.is_some_and(|key| pki::public_key_matches(&leaf.public_key, &key.spki_der)),
         key_violation: key.and_then(|key| key_violation(spec, key)),
         spec_mismatches: names(pki::secret_mismatch(spec, leaf)),
-        standing: Standing::of(&records(certificate), &Identity::of(leaf, &chain.leaf_der)),
+        standing: Box::new(Standing::of(&records(certificate), &Identity::of(leaf, &chain.leaf_der))),
     }
 }
 

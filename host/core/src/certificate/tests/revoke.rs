@@ -1,7 +1,7 @@
 //! What is revoked is issued anew, and a compromised key never comes back.
 
 use super::*;
-use crate::revocation::{Reason, Record};
+use crate::revocation::{Reason, Record, Standing};
 
 fn record(reason: Reason) -> Record {
     Record {
@@ -22,7 +22,7 @@ fn revoked(reason: Reason) -> Observed {
 }
 
 fn with(mut observed: Observed, standing: Standing) -> Observed {
-    observed.secret = Some(secret(SecretData::Pair(Pair { standing, ..pair(NOW) })));
+    observed.secret = Some(secret(SecretData::Pair(Pair { standing: Box::new(standing), ..pair(NOW) })));
     observed
 }
 
@@ -76,7 +76,7 @@ fn a_key_that_was_copied_before_it_was_compromised_is_not_used() {
     );
     // Nor is a certificate that was revoked before it came into use.
     let standing = Standing { revoked: Some(record(Reason::Superseded)), compromised: None };
-    let observed = waiting(ready(), Outcome::Issued(Pair { standing, ..pair(NOW) }));
+    let observed = waiting(ready(), Outcome::Issued(Pair { standing: Box::new(standing), ..pair(NOW) }));
     let observed = with(observed, Standing { revoked: Some(record(Reason::Unspecified)), compromised: None });
     let actions = decide(&observed, at(NOW + HOUR)).actions;
     assert!(matches!(&actions[0], Action::DeleteRequest { .. }), "{actions:?}");
