@@ -9,7 +9,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use signet_api::labels::CRL_SECRET_NAME;
 use signet_api::{
-    Certificate, CertificateRequest, Challenge, ChallengeType, ClusterIssuer, Issuer, IssuerRef, IssuerSpec, Order, State,
+    Certificate, CertificateRequest, Challenge, ChallengeType, ClusterIssuer, Issuer, IssuerRef, IssuerSpec, Order,
+    State,
 };
 
 use crate::cache::{Cache, owned_by, owners};
