@@ -13,6 +13,7 @@ use signet_core::revocation::Reason;
 use crate::clients::{Ca, json, location};
 use crate::gaps::chain;
 use crate::gaps::jws::Signer;
+use crate::gaps::rollover::take_over;
 use crate::gaps::signed::SignedPost;
 use crate::http::Reply;
 use crate::revoke::revoke;
@@ -112,6 +113,19 @@ impl Account {
     /// Revokes a certificate in DER, which this account ordered or may order.
     pub async fn revoke(&self, certificate: &[u8], reason: Reason) -> Result<Revocation, Error> {
         revoke(&self.ca, self.signer(), certificate, reason).await
+    }
+
+    /// Gives the account another key (RFC 8555, section 7.3.5). Afterwards this one signs for it no more.
+    pub async fn change_key(&self, new: &AccountKey) -> Result<(), Error> {
+        let url = self.ca.directory().await?.key_change.clone();
+        let url = url.ok_or_else(|| Error::Offer { url: self.ca.directory_url().to_owned(), what: "keyChange" })?;
+        let request = take_over(new, &self.key, &self.uri, &url)?;
+        self.post(Resource::KeyChange, &url, json(&request)).await.map(drop)
+    }
+
+    /// Ends the account for good (RFC 8555, section 7.3.6).
+    pub async fn deactivate(&self) -> Result<(), Error> {
+        self.post(Resource::Account, &self.uri, r#"{"status":"deactivated"}"#.to_owned()).await.map(drop)
     }
 
     /// What an HTTP-01 challenge must answer (RFC 8555, section 8.1).

@@ -13,11 +13,14 @@ use crate::gaps::jws::{Jws, Signer};
 use crate::gaps::signed::{self, Nonces, SignedPost};
 use crate::http::{HttpClient, Reply};
 use crate::observer::{Observer, Resource};
+use crate::problem::shorten;
 use crate::revoke::revoke;
 use crate::{Account, AccountKey, Eab, Error, Revocation, answers, renewal};
 
 /// How many endpoints to keep when nobody uses them.
 const IDLE_ENDPOINTS: usize = 32;
+/// The longest address that is passed on.
+const MAX_URL: usize = 500;
 
 /// A CA and how to trust it: the part of an issuer that decides what connection is made.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -43,6 +46,8 @@ pub struct Registration {
     pub uri: String,
     /// Whether this call made the account.
     pub created: bool,
+    /// A page with the terms that whoever has an account agrees to.
+    pub terms_of_service: Option<String>,
 }
 
 /// The clients of every endpoint in use.
@@ -81,7 +86,21 @@ impl Clients {
             let signer = Signer::Account(key, &uri);
             ca.post(Resource::Account, &uri, signer, json(&Contact { contact: &contact })).await?;
         }
-        Ok(Registration { uri, created })
+        let terms = directory.meta.as_ref().and_then(|meta| meta.terms_of_service.as_deref());
+        let terms_of_service = terms.map(|url| shorten(url, MAX_URL));
+        Ok(Registration { uri, created, terms_of_service })
+    }
+
+    /// The URL of the account that `key` has, if it has one (RFC 8555, section 7.3.1).
+    pub async fn find(&self, endpoint: &Endpoint, key: &AccountKey) -> Result<Option<String>, Error> {
+        let ca = self.ca(endpoint);
+        let directory = ca.directory().await?;
+        let request = r#"{"onlyReturnExisting":true}"#.to_owned();
+        match ca.post(Resource::NewAccount, &directory.new_account, Signer::Key(key), request).await {
+            Ok(reply) => location(&reply, "the URL of the account").map(Some),
+            Err(error) if error.is_acme("accountDoesNotExist") => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The account at `uri`, which [`Self::register`] gave. Makes no request.

@@ -19,6 +19,7 @@ pub enum Resource {
     Certificate,
     RevokeCert,
     RenewalInfo,
+    KeyChange,
 }
 
 impl Resource {
@@ -36,6 +37,7 @@ impl Resource {
             Self::Finalize => "finalize",
             Self::Certificate => "certificate",
             Self::RenewalInfo => "renewal_info",
+            Self::KeyChange => "key_change",
             Self::RevokeCert => "revoke_cert",
         }
     }

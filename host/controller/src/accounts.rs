@@ -6,9 +6,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use signet_acme::{Account, AccountKey, Clients, Eab, Endpoint, MacAlgorithm, Observer, Registration, Revocation};
 use signet_api::IssuerRef;
-use signet_api::issuer::AcmeIssuer;
+use signet_api::issuer::{AcmeIssuer, EabKeyAlgorithm};
 use signet_core::acme::RenewalAtCa;
 use signet_core::failure::{Failure, Retry};
+use signet_core::issuer::next_key;
 use signet_core::revocation::Reason;
 
 use crate::context::Context;
@@ -25,7 +26,16 @@ pub(crate) struct Accounts {
     clients: Clients,
 }
 
-/// The account key of an issuer.
+/// What an account is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// Something that has yet to begin.
+    New,
+    /// Something that the CA is at work on, under the key that the account has.
+    UnderWay,
+}
+
+/// The account key of an issuer, or the one that is to follow it.
 pub(crate) enum KeyState {
     Missing,
     Invalid(String),
@@ -43,6 +53,7 @@ impl Accounts {
         cx: &Context,
         namespace: &str,
         reference: &IssuerRef,
+        work: Work,
     ) -> Result<Result<Account, Failure>, Error> {
         let wait = |reason: &str, message: String| {
             Ok(Err(Failure { reason: reason.to_owned(), message, retry: Retry::OnChange, at: Timestamp::now() }))
@@ -51,7 +62,11 @@ impl Accounts {
             Ok(issuer) => issuer,
             Err(sentence) => return wait("IssuerNotFound", format!("{sentence}; make it, and this goes on")),
         };
-        if let Err(sentence) = issuer.ready() {
+        let able = match work {
+            Work::New => issuer.takes_more(),
+            Work::UnderWay => issuer.ready(),
+        };
+        if let Err(sentence) = able {
             return wait("IssuerNotReady", sentence);
         }
         let (kind, name) = (issuer.kind(), issuer.name());
@@ -73,10 +88,24 @@ impl Accounts {
     /// The key in the Secret that `privateKeySecretRef` names.
     pub(crate) async fn key(&self, cx: &Context, issuer: &AnyIssuer) -> Result<KeyState, Error> {
         let Some(acme) = issuer.acme() else { return Ok(KeyState::Missing) };
-        let reference = &acme.private_key_secret_ref;
-        let place = Key::new(issuer.secrets_in(&cx.settings), &reference.name);
+        self.key_at(cx, issuer, acme, acme.private_key_secret_ref.key_or(TLS_KEY)).await
+    }
+
+    /// The key beside it that is to follow it.
+    pub(crate) async fn next_key(&self, cx: &Context, issuer: &AnyIssuer) -> Result<KeyState, Error> {
+        let Some(acme) = issuer.acme() else { return Ok(KeyState::Missing) };
+        self.key_at(cx, issuer, acme, &next_key(acme.private_key_secret_ref.key_or(TLS_KEY))).await
+    }
+
+    async fn key_at(
+        &self,
+        cx: &Context,
+        issuer: &AnyIssuer,
+        acme: &AcmeIssuer,
+        field: &str,
+    ) -> Result<KeyState, Error> {
+        let place = Key::new(issuer.secrets_in(&cx.settings), &acme.private_key_secret_ref.name);
         let secret = secrets::read(cx, &place).await?;
-        let field = reference.key_or(TLS_KEY);
         let Some(pem) = secret.as_deref().and_then(|secret| secrets::value(secret, field)) else {
             return Ok(KeyState::Missing);
         };
@@ -125,6 +154,45 @@ impl Accounts {
         let registered = self.clients.register(&endpoint(acme), key, email, eab.as_ref()).await;
         Ok(registered.map_err(|error| Failure { reason: "ErrRegisterACMEAccount".to_owned(), ..failure(&error) }))
     }
+
+    /// Has the CA take `next` for the key of the account at `uri`, unless it has already.
+    pub(crate) async fn roll_over(
+        &self,
+        acme: &AcmeIssuer,
+        uri: &str,
+        key: &AccountKey,
+        next: &AccountKey,
+    ) -> Result<(), Failure> {
+        let endpoint = endpoint(acme);
+        match self.clients.find(&endpoint, next).await.map_err(|error| failure(&error))? {
+            Some(found) if found == uri => Ok(()),
+            Some(found) => {
+                let message = format!(
+                    "the key that is to follow is that of another account, {found}; remove it from \
+                                       Secret {}, and ask again",
+                    acme.private_key_secret_ref.name
+                );
+                Err(Failure { reason: "CARefused".to_owned(), message, retry: Retry::Never, at: Timestamp::now() })
+            }
+            None => self.clients.account(&endpoint, key, uri).change_key(next).await.map_err(|error| failure(&error)),
+        }
+    }
+
+    /// Ends the account at `uri`. One that the CA no longer takes anything from has ended.
+    pub(crate) async fn deactivate(&self, acme: &AcmeIssuer, uri: &str, key: &AccountKey) -> Result<(), Failure> {
+        let endpoint = endpoint(acme);
+        let Err(error) = self.clients.account(&endpoint, key, uri).deactivate().await else { return Ok(()) };
+        let is_over =
+            |error: &signet_acme::Error| error.is_acme("unauthorized") || error.is_acme("accountDoesNotExist");
+        if !is_over(&error) {
+            return Err(failure(&error));
+        }
+        match self.clients.find(&endpoint, key).await {
+            Ok(None) => Ok(()),
+            Err(again) if is_over(&again) => Ok(()),
+            Ok(Some(_)) | Err(_) => Err(failure(&error)),
+        }
+    }
 }
 
 pub(crate) fn endpoint(acme: &AcmeIssuer) -> Endpoint {
@@ -149,7 +217,12 @@ async fn eab(cx: &Context, issuer: &AnyIssuer, acme: &AcmeIssuer) -> Result<Resu
             "spec.acme.externalAccountBinding.keySecretRef: Secret {place} does not exist or has no {field}"
         ));
     };
-    match Eab::new(&binding.key_id, value, MacAlgorithm::Hs256) {
+    let algorithm = match binding.key_algorithm {
+        None | Some(EabKeyAlgorithm::HS256) => MacAlgorithm::Hs256,
+        Some(EabKeyAlgorithm::HS384) => MacAlgorithm::Hs384,
+        Some(EabKeyAlgorithm::HS512) => MacAlgorithm::Hs512,
+    };
+    match Eab::new(&binding.key_id, value, algorithm) {
         Ok(eab) => Ok(Ok(Some(eab))),
         Err(error) => refuse(format!("{field} of Secret {place}: {}", error.sentence())),
     }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use serde_json::Value;
-use signet_api::issuer::{AcmeIssuer, condition::READY};
-use signet_api::meta::condition;
-use signet_api::{ClusterIssuer, Issuer, IssuerRef, IssuerSpec, IssuerStatus};
+use signet_api::issuer::AcmeIssuer;
+use signet_api::issuer::condition::{ACCOUNT_CHANGE, READY};
+use signet_api::meta::{condition, has_condition};
+use signet_api::{ClusterIssuer, Condition, ConditionStatus, Issuer, IssuerRef, IssuerSpec, IssuerStatus};
 
 use crate::context::Settings;
 use crate::key::Key;
@@ -38,6 +39,15 @@ impl AnyIssuer {
             ),
         };
         found.ok_or(looked)
+    }
+
+    /// Whether both are the same object.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        let uid = |issuer: &Self| match issuer {
+            Self::Issuer(issuer) => issuer.uid(),
+            Self::ClusterIssuer(issuer) => issuer.uid(),
+        };
+        uid(self) == uid(other)
     }
 
     pub(crate) fn kind(&self) -> &'static str {
@@ -95,10 +105,31 @@ impl AnyIssuer {
         }
     }
 
+    /// Whether somebody has asked for a change of the account, and it is not yet made.
+    pub(crate) fn is_account_to_change(&self) -> bool {
+        has_condition(self.conditions(), ACCOUNT_CHANGE, ConditionStatus::True)
+    }
+
+    fn conditions(&self) -> &[Condition] {
+        self.status().map(|status| status.conditions.as_slice()).unwrap_or_default()
+    }
+
+    /// Why nothing new can be asked of it now, as a sentence: while its account changes, what the one key has
+    /// signed must not reach a CA that has taken the other.
+    pub(crate) fn takes_more(&self) -> Result<(), String> {
+        self.ready()?;
+        if !self.is_account_to_change() {
+            return Ok(());
+        }
+        let (kind, name) = (self.kind(), self.name());
+        let change = condition(self.conditions(), ACCOUNT_CHANGE).and_then(|change| change.message.as_deref());
+        Err(format!("the account of {kind} {name} is to change: {}", change.unwrap_or("it was asked for")))
+    }
+
     /// Why it can not sign now, as a sentence.
     pub(crate) fn ready(&self) -> Result<(), String> {
         let (kind, name) = (self.kind(), self.name());
-        let conditions = self.status().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        let conditions = self.conditions();
         match condition(conditions, READY) {
             Some(ready) if ready.is_true() => Ok(()),
             Some(ready) => {

@@ -12,10 +12,21 @@ pub(crate) struct Directory {
     pub(crate) new_nonce: String,
     pub(crate) new_account: String,
     pub(crate) new_order: String,
+    /// Where the CA changes the keys of accounts, if it does.
+    pub(crate) key_change: Option<String>,
     /// Where the CA says when to renew (RFC 9773), if it does.
     pub(crate) renewal_info: Option<String>,
     /// A CA need not have it.
     pub(crate) revoke_cert: Option<String>,
+    pub(crate) meta: Option<Meta>,
+}
+
+/// What the CA says of itself.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Meta {
+    /// A page with the terms that whoever has an account agrees to.
+    pub(crate) terms_of_service: Option<String>,
 }
 
 pub(crate) async fn fetch(http: &HttpClient, url: &str) -> Result<Directory, Error> {

@@ -11,6 +11,8 @@
 //! | `notAfter` cannot be asked for | [`crate::Account::new_order`] |
 //! | alternate chains are not fetched, so none can be preferred | [`chain`] |
 //! | a certificate is revoked by its account only, never with its own key | [`crate::Clients::revoke_with_key`] |
+//! | the new key of an account can not be chosen, so not be kept before the CA hears of it | [`rollover`] |
+//! | the terms of service in the directory are not read | [`directory`] |
 //! | the directory's URLs are private, and fetched again for every account | [`directory`] |
 
 pub(crate) mod chain;
@@ -19,4 +21,5 @@ pub(crate) mod eab;
 pub(crate) mod jws;
 pub(crate) mod key;
 pub(crate) mod retry_after;
+pub(crate) mod rollover;
 pub(crate) mod signed;

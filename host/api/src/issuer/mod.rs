@@ -113,4 +113,23 @@ pub struct SelfSignedIssuer {
 pub mod condition {
     /// Certificates can be signed.
     pub const READY: &str = "Ready";
+    /// Of an ACME issuer: True while the account is to change, as `kubectl signet account` asks for by setting
+    /// it; else, what came of it.
+    pub const ACCOUNT_CHANGE: &str = "AccountChange";
+
+    /// Reasons of the condition AccountChange.
+    pub mod change {
+        /// The account is to get another key.
+        pub const ROLLOVER_REQUESTED: &str = "RolloverRequested";
+        /// It has got one.
+        pub const ROLLED_OVER: &str = "RolledOver";
+        /// It keeps the one that it has.
+        pub const ROLLOVER_REFUSED: &str = "RolloverRefused";
+        /// The account is to end.
+        pub const DEACTIVATION_REQUESTED: &str = "DeactivationRequested";
+        /// It has ended.
+        pub const DEACTIVATED: &str = "Deactivated";
+        /// It goes on.
+        pub const DEACTIVATION_REFUSED: &str = "DeactivationRefused";
+    }
 }

@@ -9,6 +9,7 @@
 //! to the edge. ClusterIssuers are decided here too: only [`Observed`] tells them apart.
 
 mod ca;
+mod change;
 pub mod crl;
 mod observed;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod tests;
 
 pub use crate::failure::{Failure, Retry};
 pub use ca::BadKeyPair;
+pub use change::next_key;
 pub use observed::{AccountKey, Memory, Observed, Registered};
 
 use jiff::Timestamp;
@@ -56,9 +58,11 @@ pub mod reason {
     pub const INVALID_SOLVER: &str = "InvalidSolver";
     /// Another controller serves issuers of this type.
     pub const NOT_SUPPORTED: &str = "NotSupported";
+    /// The account has ended, at somebody's wish.
+    pub const DEACTIVATED: &str = "AccountDeactivated";
 
     /// Those of an issuer that can not sign.
-    const WARNINGS: [&str; 9] = [
+    const WARNINGS: [&str; 10] = [
         VERIFY,
         REGISTER,
         UPDATE,
@@ -68,6 +72,7 @@ pub mod reason {
         INVALID_URL,
         INVALID_SOLVER,
         NOT_SUPPORTED,
+        DEACTIVATED,
     ];
 
     /// The same word for an event. What an edge made up itself is a failure to register.
@@ -85,6 +90,14 @@ pub enum Action {
     /// Registers the account at the CA by the spec as it was observed, or finds the account that
     /// the key already has there and tells the CA its email address.
     Register,
+    /// Makes the key that is to follow the account key and keeps it under `key` of the same Secret.
+    CreateNextAccountKey { secret: String, key: String },
+    /// Has the CA take the key with this digest, which follows, for that of the account, unless it has already.
+    RollOver { hash: String },
+    /// Puts the key with this digest, which is under `next` of the Secret, in the place of `key`, in one write.
+    TakeNextAccountKey { secret: String, key: String, next: String, hash: String },
+    /// Ends the account of the key with this digest.
+    Deactivate { hash: String },
     /// Signs the next list of revoked certificates and keeps it.
     WriteList,
 }
@@ -143,7 +156,14 @@ fn serve_acme(observed: &Observed, acme: &AcmeIssuer, now: Timestamp) -> IssuerP
     let (secret, key) = (&acme.private_key_secret_ref.name, acme.private_key_secret_ref.key_or(ACCOUNT_KEY));
     let place = format!("{key} in Secret {}/{secret}", observed.secrets_in);
     match &observed.account_key {
-        AccountKey::Present { hash } => account(observed, email(acme.email.as_ref()), hash, now),
+        AccountKey::Present { hash } => {
+            let in_order = is_in_order(observed, email(acme.email.as_ref()), hash);
+            match change::serve(observed, acme, in_order, now) {
+                Some(plan) => plan,
+                None if in_order => IssuerPlan::rest(),
+                None => account(observed, email(acme.email.as_ref()), hash, now),
+            }
+        }
         AccountKey::Missing if acme.disable_account_key_generation => {
             let message = format!(
                 "The account key is missing: there is no {place}, and spec.acme.disableAccountKeyGeneration forbids \
@@ -164,13 +184,10 @@ fn serve_acme(observed: &Observed, acme: &AcmeIssuer, now: Timestamp) -> IssuerP
     }
 }
 
-/// There is a key: its account is known to be in order, was just registered, or is to be.
+/// There is a key: its account was just registered, or is to be.
 fn account(observed: &Observed, email: Option<&str>, hash: &str, now: Timestamp) -> IssuerPlan {
-    if is_in_order(observed, email, hash) {
-        return IssuerPlan::rest();
-    }
     let registered = observed.memory.registered.as_ref().filter(|registered| {
-        let Registered { generation, uri: _, email: told, key_hash } = registered;
+        let Registered { generation, uri: _, email: told, key_hash, terms_of_service: _ } = registered;
         *generation == observed.generation && self::email(told.as_ref()) == email && key_hash == hash
     });
     let Some(registered) = registered else { return attempt(observed, Action::Register, now) };
@@ -179,8 +196,11 @@ fn account(observed: &Observed, email: Option<&str>, hash: &str, now: Timestamp)
         last_registered_email: email.map(str::to_owned),
         last_private_key_hash: Some(hash.to_owned()),
     };
-    let message = "The CA knows the account, and names can be proven to it";
-    write(observed, Some(acme), ready(reason::REGISTERED, message), now)
+    let terms = registered.terms_of_service.as_ref().map_or(String::new(), |url| format!("; its terms: {url}"));
+    let message = format!("The CA knows the account, and names can be proven to it{terms}");
+    write_with(observed, Some(acme), ready(reason::REGISTERED, &message), now, |status| {
+        change::registered(observed, hash, status, now);
+    })
 }
 
 /// Whether the status says of this very spec and key that the CA has the account, so that a
@@ -235,8 +255,19 @@ fn not_ready(observed: &Observed, reason: &str, message: String, now: Timestamp)
 }
 
 fn write(observed: &Observed, acme: Option<AcmeStatus>, ready: Condition, now: Timestamp) -> IssuerPlan {
+    write_with(observed, acme, ready, now, |_| {})
+}
+
+fn write_with(
+    observed: &Observed,
+    acme: Option<AcmeStatus>,
+    ready: Condition,
+    now: Timestamp,
+    further: impl FnOnce(&mut IssuerStatus),
+) -> IssuerPlan {
     let mut status = IssuerStatus { acme, ..observed.status.clone() };
     set_condition(&mut status.conditions, ready.observed(Some(observed.generation)), now);
+    further(&mut status);
     crl::tell(observed, &mut status, now);
     IssuerPlan { status: (status != observed.status).then_some(status), ..IssuerPlan::rest() }
 }

@@ -23,6 +23,10 @@ pub struct Observed {
     pub solver_errors: Vec<String>,
     /// The account key; [`AccountKey::Missing`] for an issuer that is not of ACME.
     pub account_key: AccountKey,
+    /// The key beside it that is to follow it, while somebody wants that; [`AccountKey::Missing`] else.
+    pub next_account_key: AccountKey,
+    /// How many Orders of it the CA has and has not yet ended; only counted while the account is to change.
+    pub orders_under_way: usize,
     /// Until when the key pair of the authority can sign, or why it can not;
     /// [`BadKeyPair::NoSecret`] for an issuer that is not a CA.
     pub key_pair: Result<Timestamp, BadKeyPair>,
@@ -48,6 +52,12 @@ pub enum AccountKey {
 pub struct Memory {
     pub registered: Option<Registered>,
     pub failure: Option<Failure>,
+    /// Digest of the key that the CA has taken for that of the account.
+    pub rolled_over: Option<String>,
+    /// Digest of the key whose account the CA has ended.
+    pub deactivated: Option<String>,
+    /// Why the last step of a change of the account failed.
+    pub change_failure: Option<Failure>,
 }
 
 /// What the CA answered to the registration.
@@ -60,4 +70,6 @@ pub struct Registered {
     pub email: Option<String>,
     /// Digest of the key that was registered.
     pub key_hash: String,
+    /// A page with the terms that whoever has an account agrees to.
+    pub terms_of_service: Option<String>,
 }

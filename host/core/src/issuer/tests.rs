@@ -2,6 +2,7 @@
 //! step.
 
 mod ca;
+mod change;
 mod crl;
 
 use std::time::Duration;
@@ -26,6 +27,8 @@ fn of(spec: IssuerSpec) -> Observed {
         status: IssuerStatus::default(),
         solver_errors: Vec::new(),
         account_key: AccountKey::Missing,
+        next_account_key: AccountKey::Missing,
+        orders_under_way: 0,
         key_pair: Err(BadKeyPair::NoSecret),
         list: super::crl::State::Unwanted,
         memory: Memory::default(),
@@ -106,9 +109,14 @@ impl World {
                     uri: format!("https://ca.test/account/{hash}"),
                     email: acme(&mut self.issuer).email.clone(),
                     key_hash: hash,
+                    terms_of_service: None,
                 });
                 true
             }
+            Action::CreateNextAccountKey { .. }
+            | Action::RollOver { .. }
+            | Action::TakeNextAccountKey { .. }
+            | Action::Deactivate { .. } => panic!("nobody asked for {action:?}"),
             Action::WriteList => panic!("no CA, no list"),
         }
     }
@@ -265,7 +273,7 @@ fn what_a_person_must_set_right_is_said_once() {
 fn a_failure_that_may_pass_is_told_once_and_tried_again_in_its_time() {
     let mut issuer = World::new(fresh(), Vec::new()).run().issuer;
     acme(&mut issuer).email = Some("you@a.test".into());
-    issuer.memory = Memory { failure: failure(Retry::Later(Duration::from_secs(30))), registered: None };
+    issuer.memory = Memory { failure: failure(Retry::Later(Duration::from_secs(30))), ..Memory::default() };
     let plan = decide(&issuer, at(10));
     assert_eq!((plan.actions.len(), plan.requeue, plan.events.len()), (0, Some(Duration::from_secs(20)), 1));
     issuer.status = plan.status.unwrap();

@@ -20,6 +20,7 @@ use signet_core::failure::{Failure, Retry};
 use signet_core::plan::{Event, Severity};
 use signet_plugins::{Call, CallError, Plugin};
 
+use crate::accounts::Work;
 use crate::accounts;
 use crate::changes::{Kept, Surroundings};
 use crate::context::{Context, Memories};
@@ -205,7 +206,7 @@ impl Challenges {
 
     async fn account(&self, cx: &Context, challenge: &Challenge) -> Result<Result<Account, Failure>, Error> {
         let namespace = challenge.namespace().unwrap_or_default();
-        cx.accounts.account(cx, &namespace, &challenge.spec.issuer_ref).await
+        cx.accounts.account(cx, &namespace, &challenge.spec.issuer_ref, Work::UnderWay).await
     }
 }
 

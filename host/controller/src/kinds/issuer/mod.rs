@@ -1,17 +1,13 @@
 //! Issuer and ClusterIssuer: checks the solvers against the plugins, sees to the account, and looks
 //! at the key pair of a CA.
 
+mod account;
 mod solvers;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde_json::json;
-use signet_acme::AccountKey;
 use signet_api::{ClusterIssuer, Issuer, IssuerStatus};
 use signet_core::failure::{Failure, Retry};
 use signet_core::issuer::{self, Action, IssuerPlan, Memory, Observed, Registered, decide};
@@ -26,9 +22,8 @@ use crate::issuers::AnyIssuer;
 use crate::key::Key;
 use crate::queue::Queue;
 use crate::reconcile::Kind;
-use crate::secrets;
 use crate::stores::Stored;
-use crate::writer::{Contested, MANAGER};
+use crate::writer::Contested;
 
 pub(crate) use solvers::{stanza, unknown};
 
@@ -49,7 +44,8 @@ macro_rules! issuer_kind {
         #[async_trait]
         impl Kind for $edge {
             const NAME: &'static str = $name;
-            const CONTESTED: Contested = Contested::No;
+            /// `kubectl signet account` asks by a condition.
+            const CONTESTED: Contested = Contested::Yes;
             type Object = $kind;
             type Observed = Observed;
             type Action = Action;
@@ -101,10 +97,9 @@ async fn observe<K: Stored>(
 ) -> Result<Observed, Error> {
     let surroundings = Surroundings::of_issuer(cx, object.meta());
     let memory = memories.change(object, |kept| kept.recall(surroundings, |memory| [&mut memory.failure]));
-    let account_key = match cx.accounts.key(cx, any).await? {
-        KeyState::Missing => issuer::AccountKey::Missing,
-        KeyState::Invalid(why) => issuer::AccountKey::Invalid(why),
-        KeyState::Present(key) => issuer::AccountKey::Present { hash: key.thumbprint().to_owned() },
+    let next_account_key = match any.is_account_to_change() {
+        true => described(cx.accounts.next_key(cx, any).await?),
+        false => issuer::AccountKey::Missing,
     };
     let secrets_in = any.secrets_in(&cx.settings);
     let key_pair = match &any.spec().ca {
@@ -119,7 +114,9 @@ async fn observe<K: Stored>(
         spec: any.spec().clone(),
         status: any.status().cloned().unwrap_or_default(),
         solver_errors: any.acme().map(|acme| solvers::errors(&cx.registry, &acme.solvers)).unwrap_or_default(),
-        account_key,
+        account_key: described(cx.accounts.key(cx, any).await?),
+        next_account_key,
+        orders_under_way: if any.is_account_to_change() { account::orders_under_way(cx, any) } else { 0 },
         key_pair,
         list: crl::state(cx, any).await?,
         memory,
@@ -137,13 +134,35 @@ async fn act<K: Stored>(
     match action {
         Action::CreateAccountKey { secret, key } => {
             let place = Key::new(&observed.secrets_in, &secret);
-            create_account_key(cx, &place, &key).await
+            account::create_key(cx, &place, &key).await
         }
         Action::Register => {
             let outcome = register(cx, any, observed).await?;
             memories.change(object, |kept| match outcome {
-                Ok(registered) => kept.memory = Memory { registered: Some(registered), failure: None },
+                Ok(registered) => kept.memory = Memory { registered: Some(registered), ..Memory::default() },
                 Err(failure) => kept.memory.failure = Some(failure),
+            });
+            Ok(())
+        }
+        Action::CreateNextAccountKey { secret, key } => {
+            account::create_next_key(cx, &Key::new(&observed.secrets_in, &secret), &key).await
+        }
+        Action::TakeNextAccountKey { secret, key, next, hash } => {
+            account::take_next_key(cx, &Key::new(&observed.secrets_in, &secret), &key, &next, &hash).await
+        }
+        Action::RollOver { hash } => {
+            let outcome = account::roll_over(cx, any, &hash).await?;
+            memories.change(object, |kept| match outcome {
+                Ok(()) => (kept.memory.rolled_over, kept.memory.change_failure) = (Some(hash), None),
+                Err(failure) => kept.memory.change_failure = Some(failure),
+            });
+            Ok(())
+        }
+        Action::Deactivate { hash } => {
+            let outcome = account::deactivate(cx, any, &hash).await?;
+            memories.change(object, |kept| match outcome {
+                Ok(()) => (kept.memory.deactivated, kept.memory.change_failure) = (Some(hash), None),
+                Err(failure) => kept.memory.change_failure = Some(failure),
             });
             Ok(())
         }
@@ -152,28 +171,6 @@ async fn act<K: Stored>(
             crl::write(cx, any, None).await?.map_err(|why| Error::Make { what, why })
         }
     }
-}
-
-/// Puts a new account key into a Secret, which may exist without it.
-async fn create_account_key(cx: &Context, place: &Key, field: &str) -> Result<(), Error> {
-    let (_, pem) = AccountKey::generate()
-        .map_err(|error| Error::Make { what: format!("the account key in Secret {place}"), why: error.sentence() })?;
-    if secrets::read(cx, place).await?.is_some() {
-        let fields = json!({ "apiVersion": "v1", "kind": "Secret", "stringData": { field: pem } });
-        return cx.writer.apply::<Secret>(place, MANAGER, &fields).await;
-    }
-    let secret = Secret {
-        metadata: ObjectMeta {
-            name: Some(place.name.clone()),
-            namespace: Some(place.namespace.clone()),
-            labels: Some([secrets::ours()].into()),
-            ..ObjectMeta::default()
-        },
-        type_: Some("Opaque".to_owned()),
-        data: Some([(field.to_owned(), ByteString(pem.into_bytes()))].into()),
-        ..Secret::default()
-    };
-    cx.writer.create(&secret).await
 }
 
 async fn register(cx: &Context, any: &AnyIssuer, observed: &Observed) -> Result<Result<Registered, Failure>, Error> {
@@ -188,5 +185,15 @@ async fn register(cx: &Context, any: &AnyIssuer, observed: &Observed) -> Result<
         uri: registration.uri,
         email: acme.email.clone().filter(|email| !email.is_empty()),
         key_hash: key.thumbprint().to_owned(),
+        terms_of_service: registration.terms_of_service,
     }))
+}
+
+/// What a decision is told of a key.
+fn described(key: KeyState) -> issuer::AccountKey {
+    match key {
+        KeyState::Missing => issuer::AccountKey::Missing,
+        KeyState::Invalid(why) => issuer::AccountKey::Invalid(why),
+        KeyState::Present(key) => issuer::AccountKey::Present { hash: key.thumbprint().to_owned() },
+    }
 }

@@ -14,7 +14,7 @@ use signet_core::acme::{AuthorizationAtCa, Identifier, OrderAtCa};
 use signet_core::challenge::FINALIZER;
 use signet_core::order::{Action, Memory, Observed, OrderPlan, OwnChallenge, SeenOrder, decide};
 
-use crate::accounts::failure;
+use crate::accounts::{Work, failure};
 use crate::changes::{Kept, Surroundings};
 use crate::context::{Context, Memories};
 use crate::error::Error;
@@ -91,7 +91,9 @@ impl Kind for Orders {
                 None => Ok(()),
             };
         }
-        let account = match cx.accounts.account(cx, &namespace, &order.spec.issuer_ref).await? {
+        let has_url = order.status.as_ref().is_some_and(|status| status.url.is_some());
+        let work = if has_url { Work::UnderWay } else { Work::New };
+        let account = match cx.accounts.account(cx, &namespace, &order.spec.issuer_ref, work).await? {
             Ok(account) => account,
             Err(failure) => {
                 self.memories.change(&**order, |kept| kept.memory.failure = Some(failure));

@@ -113,7 +113,7 @@ fn issuer(cx: &Context, request: &CertificateRequest) -> Issuer {
         Ok(issuer) => issuer,
         Err(sentence) => return Issuer::Missing(sentence),
     };
-    if let Err(sentence) = issuer.ready() {
+    if let Err(sentence) = issuer.takes_more() {
         return Issuer::NotReady(sentence);
     }
     if let Some(acme) = issuer.acme() {

@@ -17,6 +17,7 @@ use signet_core::revocation::{
 };
 
 use self::find::{Found, find};
+use crate::accounts::Work;
 use crate::changes::{Kept, Surroundings, outlives_changes};
 use crate::context::{Context, Memories};
 use crate::crl;
@@ -162,7 +163,7 @@ async fn revoke(
             Err(why) => return Ok(Err(failure("KeyNotFound", why))),
         }
     } else {
-        match cx.accounts.account(cx, &namespace, &found.issuer).await? {
+        match cx.accounts.account(cx, &namespace, &found.issuer, Work::New).await? {
             Ok(account) => account.revoke(der, reason).await.map_err(|error| crate::accounts::failure(&error)),
             Err(failure) => return Ok(Err(failure)),
         }
