@@ -1,5 +1,5 @@
 # The entry point to this repository. A target is a line or two; what is longer is in hack/.
-.PHONY: setup build plugins image test lint gen demo demo-down bench
+.PHONY: setup build plugins image test lint gen demo demo-down recording bench
 
 setup: ## Check the tools that are needed, and install what rustup can.
 	hack/setup
@@ -27,6 +27,9 @@ demo: setup plugins ## The main job on a real control plane; DEMO_EXIT=1 leaves 
 
 demo-down: ## Take the demo down.
 	hack/demo down
+
+recording: setup plugins ## docs/demo.svg, from a real run of the demo.
+	DEMO_EXIT=1 hack/record docs/demo.svg 'make demo' hack/demo
 
 bench: setup plugins ## Measure on this machine.
 	hack/bench

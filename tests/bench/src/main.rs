@@ -6,6 +6,7 @@
 //! `signet` is the program beside this one, or `$SIGNET_BIN`; only a release build is worth a look.
 
 mod figures;
+mod node;
 mod plugin;
 mod site;
 mod speed;
@@ -37,6 +38,10 @@ async fn main() -> Result<ExitCode> {
     let lab = Lab::start(Config { acme, ..Config::default() }).await?;
     in_lab(&lab, &mut figures).await?;
     lab.down().await?;
+    match signet_lab::obstacle() {
+        None => node::measure(&mut figures).await.context("could not measure on a node")?,
+        Some(obstacle) => println!("nothing is measured on a node, since {obstacle}"),
+    }
     let file = target("bench.json");
     figures.write(&file)?;
     println!("\n{figures}\n{}", file.canonicalize()?.display());

@@ -60,7 +60,9 @@ impl Lab {
     pub async fn install(&self, chart: &Chart) -> Result<()> {
         let program = signet_program(chart)?;
         if self.site.level == Level::Node {
-            return self.install_in_pods(chart, &program).await;
+            let plugins = plugins_folder(&self.site, chart)?;
+            images::import_signet(&self.site, &self.tools, &program, &plugins).await?;
+            return self.upgrade(chart).await;
         }
         self.helm_install(chart, &lab_values(&self.site, chart), &[]).await?;
         let component = self.render(chart, program).await?;
@@ -71,9 +73,11 @@ impl Lab {
         self.controller().wait_ready().await
     }
 
-    async fn install_in_pods(&self, chart: &Chart, program: &Path) -> Result<()> {
-        let plugins = plugins_folder(&self.site, chart)?;
-        images::import_signet(&self.site, &self.tools, program, &plugins).await?;
+    /// Installs or upgrades the chart on a node that has the image, and waits for its pods.
+    ///
+    /// # Errors
+    /// helm refuses, or the pods do not become ready.
+    pub async fn upgrade(&self, chart: &Chart) -> Result<()> {
         let map = json!({
             "apiVersion": "v1",
             "kind": "List",

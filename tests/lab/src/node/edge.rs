@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::Pod;
 use reqwest::tls::TlsInfo;
 
+use super::images;
 use crate::lab::Lab;
 use crate::site::Port;
 
@@ -39,6 +41,20 @@ impl Lab {
         let certificate = answer.extensions().get::<TlsInfo>().and_then(TlsInfo::peer_certificate);
         let certificate = certificate.context("the server has a certificate")?.to_vec();
         Ok(Page { status, text: answer.text().await?, certificate })
+    }
+
+    /// Kills the processes of a pod's containers, as a crash of theirs would end them.
+    ///
+    /// # Errors
+    /// There is no node, or a container does not run.
+    pub async fn kill_containers(&self, pod: &Pod) -> Result<()> {
+        let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
+        for status in statuses.into_iter().flatten() {
+            let id = status.container_id.as_deref().and_then(|id| id.strip_prefix("containerd://"));
+            let id = id.with_context(|| format!("the container {} does not run", status.name))?;
+            images::ctr(&self.site, &self.tools, &["tasks", "kill", "--signal", "SIGKILL", id]).await?;
+        }
+        Ok(())
     }
 
     /// Runs pods in a namespace that answer each request with a line, behind a Service `web` on port 80.

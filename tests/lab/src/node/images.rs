@@ -76,7 +76,7 @@ pub(crate) async fn answers(site: &Site, tools: &Tools) -> Result<()> {
     ctr(site, tools, &["version"]).await
 }
 
-async fn ctr(site: &Site, tools: &Tools, args: &[&str]) -> Result<()> {
+pub(super) async fn ctr(site: &Site, tools: &Tools, args: &[&str]) -> Result<()> {
     let mut ctr = Command::new(tools.program("ctr"));
     ctr.arg("--address").arg(containerd_socket(site)).args(["--namespace", "k8s.io"]).args(args);
     let output = ctr.kill_on_drop(true).output().await?;
