@@ -35,7 +35,11 @@ impl Surroundings {
         Self {
             issuer: issuer.as_ref().map(|issuer| {
                 let metadata = issuer.metadata();
-                (metadata.uid.clone().unwrap_or_default(), metadata.generation.unwrap_or(0), issuer.takes_more().is_ok())
+                (
+                    metadata.uid.clone().unwrap_or_default(),
+                    metadata.generation.unwrap_or(0),
+                    issuer.takes_more().is_ok(),
+                )
             }),
             ..Self::of_plugins_and_secrets(cx)
         }

@@ -20,8 +20,8 @@ use signet_core::failure::{Failure, Retry};
 use signet_core::plan::{Event, Severity};
 use signet_plugins::{Call, CallError, Plugin};
 
-use crate::accounts::Work;
 use crate::accounts;
+use crate::accounts::Work;
 use crate::changes::{Kept, Surroundings};
 use crate::context::{Context, Memories};
 use crate::error::{Error, sentence};
