@@ -3,15 +3,35 @@
 use instant_acme as wire;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 use signet_core::acme::{AuthorizationAtCa, AuthorizationStatus, ChallengeAtCa, Identifier, OrderAtCa, OrderStatus};
 
 use crate::gaps::retry_after::retry_after;
 use crate::http::Reply;
 use crate::{Error, problem};
 
-/// Reads the JSON of an answer that succeeded. `what` names it in the error.
+/// Reads the JSON of an answer that succeeded. `what` names it in the error, which holds nothing of the
+/// answer itself.
 pub(crate) fn read<T: DeserializeOwned>(reply: &Reply, what: &'static str) -> Result<T, Error> {
-    serde_json::from_slice(&reply.body).map_err(|source| Error::Understand { host: reply.host.clone(), what, source })
+    serde_json::from_slice(&reply.body).map_err(|error| {
+        let place = format!("line {}, column {}", error.line(), error.column());
+        let how = match error.classify() {
+            Category::Data => format!("what it says at {place} does not belong there"),
+            Category::Eof => "it breaks off".to_owned(),
+            Category::Syntax | Category::Io => format!("it is not JSON at {place}"),
+        };
+        Error::Understand { host: reply.host.clone(), what, why: how + &said_to_be(reply) }
+    })
+}
+
+/// What the answer is called by who sent it, where that is not JSON.
+fn said_to_be(reply: &Reply) -> String {
+    let kind = reply.header("content-type").and_then(|value| value.split(';').next()).unwrap_or_default().trim();
+    match kind.ends_with("json") {
+        true => String::new(),
+        false if kind.is_empty() => ", and its content type is missing".to_owned(),
+        false => format!(", and its content type is {}", problem::shorten(kind, 50)),
+    }
 }
 
 pub(crate) fn order(reply: &Reply, url: String) -> Result<OrderAtCa, Error> {
@@ -90,5 +110,38 @@ fn convert_challenge(challenge: wire::Challenge) -> ChallengeAtCa {
         token: challenge.token,
         status: status.into(),
         problem: challenge.error.as_ref().map(problem::sentence),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue, StatusCode};
+
+    use super::*;
+
+    #[test]
+    fn what_can_not_be_read_is_told_of_and_not_repeated() {
+        let table = [
+            (
+                "<html>secret</html>",
+                Some("text/html; charset=utf-8"),
+                "it is not JSON at line 1, column 1, and its content type is text/html",
+            ),
+            (
+                r#"{"status":"secret"}"#,
+                Some("application/json"),
+                "what it says at line 1, column 18 does not belong there",
+            ),
+            (r#"{"status":"pending","secr"#, Some("application/json"), "it breaks off"),
+            ("", None, "it breaks off, and its content type is missing"),
+            ("{}", Some("application/problem+json"), "what it says at line 1, column 2 does not belong there"),
+        ];
+        for (body, kind, why) in table {
+            let mut headers = HeaderMap::new();
+            headers.extend(kind.map(|kind| (http::header::CONTENT_TYPE, HeaderValue::from_static(kind))));
+            let reply = Reply { host: "ca.example".into(), status: StatusCode::OK, headers, body: body.into() };
+            let error = order(&reply, String::new()).expect_err(body);
+            assert_eq!(error.sentence(), format!("could not understand the order that ca.example sent: {why}"));
+        }
     }
 }

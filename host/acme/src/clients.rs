@@ -193,10 +193,14 @@ impl Ca {
     }
 }
 
-/// Whether the CA may have moved, so that its directory must be read again.
+/// Whether the CA may have moved, so that its directory must be read again. One that asks for patience has
+/// not, and is spared that question.
 fn says_that_we_are_lost(error: &Error) -> bool {
     match error {
-        Error::Reach { .. } | Error::AwaitReply { .. } | Error::ReceiveStatus { .. } => true,
+        _ if error.asks_for_patience() => false,
+        Error::Reach { .. } | Error::AwaitReply { .. } | Error::ReceiveStatus { .. } | Error::FollowRedirect { .. } => {
+            true
+        }
         Error::Refuse(problem) => matches!(problem.status, 404 | 405 | 410),
         _ => false,
     }

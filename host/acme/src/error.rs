@@ -28,9 +28,14 @@ pub enum Retry {
     Never,
 }
 
+/// The longest sentence, which holds a part for each of many names.
+const MAX_SENTENCE: usize = 4000;
 const CONNECTION_PAUSE: Duration = Duration::from_secs(10);
 const SERVER_PAUSE: Duration = Duration::from_secs(30);
 const RATE_LIMIT_PAUSE: Duration = Duration::from_secs(300);
+/// What answers in another way than a CA does will hardly do better soon, and each order that it was asked
+/// for may have been made.
+const ODD_ANSWER_PAUSE: Duration = Duration::from_secs(60);
 const STATE_PAUSE: Duration = Duration::from_secs(2);
 
 /// An error of the ACME edge.
@@ -60,8 +65,14 @@ pub enum Error {
     ReadReply { host: String, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("{host} answered HTTP {status} without an ACME problem document")]
     ReceiveStatus { host: String, status: u16, retry_after: Option<Duration> },
-    #[error("could not understand the {what} that {host} sent")]
-    Understand { host: String, what: &'static str, source: serde_json::Error },
+    #[error(
+        "{host} answered HTTP {status} and points to {to}; Signet follows no redirects of a CA, so name the directory's own address in spec.acme.server"
+    )]
+    FollowRedirect { host: String, status: u16, to: String, retry_after: Option<Duration> },
+    #[error("{host} sent more than {} KiB for an answer, and Signet reads no more than that", limit / 1024)]
+    ExceedSize { host: String, limit: usize },
+    #[error("could not understand the {what} that {host} sent: {why}")]
+    Understand { host: String, what: &'static str, why: String },
     #[error("missed {what} in the answer of {host}")]
     Miss { host: String, what: &'static str },
     #[error("could not find {what} in the directory {url}: this CA does not offer it")]
@@ -83,7 +94,12 @@ impl Error {
             }
             Self::Reach { .. } | Self::AwaitReply { .. } | Self::ReadReply { .. } => "CAUnreachable",
             Self::ReceiveStatus { status: 429, .. } => "RateLimited",
-            Self::ReceiveStatus { .. } | Self::Understand { .. } | Self::Miss { .. } => "CAAnswerUnclear",
+            Self::ReceiveStatus { status: 503, .. } => "CAUnavailable",
+            Self::ReceiveStatus { .. }
+            | Self::FollowRedirect { .. }
+            | Self::ExceedSize { .. }
+            | Self::Understand { .. }
+            | Self::Miss { .. } => "CAAnswerUnclear",
             Self::Offer { .. } => "CARefused",
             Self::Refuse(problem) if is_rate_limit(problem) => "RateLimited",
             Self::Refuse(problem) if problem.status >= 500 => "CAUnavailable",
@@ -101,7 +117,11 @@ impl Error {
             | Self::Offer { .. } => Blame::User,
             Self::PrepareTls { .. } | Self::GenerateAccountKey | Self::Sign | Self::BuildRequest { .. } => Blame::Host,
             Self::Reach { .. } | Self::AwaitReply { .. } | Self::ReadReply { .. } => Blame::Network,
-            Self::ReceiveStatus { .. } | Self::Understand { .. } | Self::Miss { .. } => Blame::Ca,
+            Self::ReceiveStatus { .. }
+            | Self::FollowRedirect { .. }
+            | Self::ExceedSize { .. }
+            | Self::Understand { .. }
+            | Self::Miss { .. } => Blame::Ca,
             Self::Refuse(problem) => match retry_of(problem) {
                 Retry::Never => Blame::User,
                 Retry::Now | Retry::Later(_) => Blame::Ca,
@@ -122,12 +142,11 @@ impl Error {
                 let pause = if *status == 429 { RATE_LIMIT_PAUSE } else { SERVER_PAUSE };
                 Retry::Later(retry_after.unwrap_or(pause))
             }
-            Self::PrepareTls { .. }
-            | Self::GenerateAccountKey
-            | Self::Sign
-            | Self::BuildRequest { .. }
-            | Self::Understand { .. }
-            | Self::Miss { .. } => Retry::Later(SERVER_PAUSE),
+            Self::FollowRedirect { retry_after, .. } => Retry::Later(retry_after.unwrap_or(ODD_ANSWER_PAUSE)),
+            Self::ExceedSize { .. } | Self::Understand { .. } | Self::Miss { .. } => Retry::Later(ODD_ANSWER_PAUSE),
+            Self::PrepareTls { .. } | Self::GenerateAccountKey | Self::Sign | Self::BuildRequest { .. } => {
+                Retry::Later(SERVER_PAUSE)
+            }
             Self::Refuse(problem) => retry_of(problem),
         }
     }
@@ -135,8 +154,22 @@ impl Error {
     /// Whether the CA, or the way to it, is out of order for everybody; else what it said is about the request.
     pub fn is_outage(&self) -> bool {
         match self {
-            Self::Reach { .. } | Self::AwaitReply { .. } | Self::ReadReply { .. } | Self::ReceiveStatus { .. } => true,
+            Self::Reach { .. }
+            | Self::AwaitReply { .. }
+            | Self::ReadReply { .. }
+            | Self::ReceiveStatus { .. }
+            | Self::FollowRedirect { .. } => true,
             Self::Refuse(problem) => is_rate_limit(problem) || problem.status >= 500,
+            _ => false,
+        }
+    }
+
+    /// Whether the CA, or what stands before it, has too much to do, for us or for everybody: what it is
+    /// asked again before its time only makes that worse.
+    pub fn asks_for_patience(&self) -> bool {
+        match self {
+            Self::ReceiveStatus { status, .. } => matches!(status, 429 | 503),
+            Self::Refuse(problem) => is_rate_limit(problem) || problem.status == 503,
             _ => false,
         }
     }
@@ -165,7 +198,7 @@ impl Error {
             }
             source = cause.source();
         }
-        crate::problem::shorten(&line, 1000)
+        crate::problem::shorten(&line, MAX_SENTENCE)
     }
 }
 
@@ -233,5 +266,25 @@ mod tests {
         assert_eq!(answer(429, None).retry(), Retry::Later(RATE_LIMIT_PAUSE));
         assert_eq!(answer(503, Some(5)).retry(), Retry::Later(Duration::from_secs(5)));
         assert_eq!(answer(404, None).retry(), Retry::Later(SERVER_PAUSE));
+        assert_eq!((answer(429, None).reason(), answer(503, None).reason()), ("RateLimited", "CAUnavailable"));
+    }
+
+    #[test]
+    fn patience_is_asked_for_with_two_statuses_and_one_type() {
+        let bare = |status| Error::ReceiveStatus { host: "ca.example".into(), status, retry_after: None };
+        let patient = [
+            refused("rateLimited", 429, None),
+            refused("rateLimited", 400, None),
+            refused("unheardOf", 503, None),
+            bare(429),
+            bare(503),
+        ];
+        for error in patient {
+            assert!(error.asks_for_patience() && error.is_outage(), "{error:?}");
+            assert!(matches!(error.retry(), Retry::Later(_)), "{error:?}");
+        }
+        for error in [refused("badNonce", 400, None), refused("serverInternal", 500, None), bare(502)] {
+            assert!(!error.asks_for_patience(), "{error:?}");
+        }
     }
 }

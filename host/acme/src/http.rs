@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, USER_AGENT};
 use http::{Method, Request, StatusCode, Uri};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -132,11 +132,12 @@ impl HttpClient {
         let response =
             self.client.request(request).await.map_err(|source| Error::Reach { host: host.into(), source })?;
         let (parts, body) = response.into_parts();
-        let body = Limited::new(body, MAX_BODY)
-            .collect()
-            .await
-            .map_err(|source| Error::ReadReply { host: host.into(), source })?
-            .to_bytes();
+        let body =
+            Limited::new(body, MAX_BODY).collect().await.map_err(|source| match source.is::<LengthLimitError>() {
+                true => Error::ExceedSize { host: host.into(), limit: MAX_BODY },
+                false => Error::ReadReply { host: host.into(), source },
+            });
+        let body = body?.to_bytes();
         Ok(Reply { host: host.into(), status: parts.status, headers: parts.headers, body })
     }
 }

@@ -51,6 +51,9 @@ pub(crate) fn refused(reply: Reply) -> Result<Reply, Error> {
         return Ok(reply);
     }
     let (status, retry_after) = (reply.status.as_u16(), retry_after(&reply.headers));
+    if let Some(to) = reply.header("location").filter(|_| reply.status.is_redirection()) {
+        return Err(Error::FollowRedirect { to: shorten(to, 200), host: reply.host, status, retry_after });
+    }
     match serde_json::from_slice::<wire::Problem>(&reply.body) {
         Ok(document) if document.r#type.is_some() || document.detail.is_some() => {
             Err(Error::Refuse(Problem::new(&document, status, retry_after)))

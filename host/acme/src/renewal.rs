@@ -108,7 +108,8 @@ yNQwCgYIKoZIzj0EAwIDRwAwRAIge09+S5TZAlw5tgtiVvuERV6cT4mfutXIlwTb
             ("<html>", "could not understand the renewal information that ca.example sent"),
         ];
         for (body, said) in table {
-            assert_eq!(read(&reply(body)).expect_err(body).to_string(), said, "{body}");
+            let sentence = read(&reply(body)).expect_err(body).to_string();
+            assert!(sentence.starts_with(said), "{body}: {sentence}");
         }
     }
 

@@ -232,7 +232,8 @@ async fn eab(cx: &Context, issuer: &AnyIssuer, acme: &AcmeIssuer) -> Result<Resu
 pub(crate) fn failure(error: &signet_acme::Error) -> Failure {
     let retry = match error.retry() {
         signet_acme::Retry::Now => Retry::Later(AT_ONCE),
-        signet_acme::Retry::Later(wait) => Retry::Later(wait),
+        // A `Retry-After` of nothing would be a loop.
+        signet_acme::Retry::Later(wait) => Retry::Later(wait.max(AT_ONCE)),
         signet_acme::Retry::Never => Retry::Never,
     };
     Failure { reason: error.reason().to_owned(), message: error.sentence(), retry, at: Timestamp::now() }

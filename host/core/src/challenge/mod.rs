@@ -26,7 +26,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use signet_api::{ChallengeStatus, State};
 
 use crate::acme::AuthorizationStatus;
-use crate::failure::remaining;
+use crate::failure::{remaining, until_next_look};
 use crate::plan::{Event, Plan, Severity};
 
 /// What keeps a Challenge from going before its solver has cleaned up.
@@ -256,7 +256,7 @@ fn ask(observed: &Observed, now: Timestamp) -> ChallengePlan {
             Some(wait) => progress(observed, None, Some(wait), now),
         };
     };
-    match remaining(looked.at, looked.retry_after.unwrap_or(POLL), now) {
+    match remaining(looked.at, until_next_look(looked.retry_after, POLL), now) {
         None => step(observed, Action::Poll, now),
         Some(wait) => progress(observed, None, Some(wait), now),
     }

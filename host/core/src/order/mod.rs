@@ -12,7 +12,7 @@ mod pick;
 mod tests;
 
 pub use crate::failure::{Failure, Retry};
-pub use observed::{Memory, Observed, OwnChallenge, SeenOrder};
+pub use observed::{Downloaded, Leaf, Memory, Observed, OwnChallenge, SeenOrder};
 pub use pick::pick;
 
 use std::time::Duration;
@@ -24,7 +24,7 @@ use signet_api::{ChallengeSpec, OrderStatus, State};
 
 use crate::acme::{self, AuthorizationAtCa, AuthorizationStatus, Identifier, OrderAtCa};
 use crate::digest::hashed_name;
-use crate::failure::remaining;
+use crate::failure::{remaining, until_next_look};
 use crate::plan::{Event, Plan, Severity};
 
 const POLL: Duration = Duration::from_secs(1);
@@ -70,8 +70,11 @@ pub fn decide(observed: &Observed, now: Timestamp) -> OrderPlan {
             None => act(new_order(observed)),
         };
     };
-    if let Some(certificate) = &observed.memory.certificate {
-        return complete(observed, certificate);
+    if let Some(downloaded) = &observed.memory.certificate {
+        return match downloaded.fault(now) {
+            Some(fault) => fail(observed, State::Errored, format!("The CA sent a certificate of no use: {fault}"), now),
+            None => complete(observed, &downloaded.chain),
+        };
     }
     let failed = observed.memory.failure.as_ref().map(|failure| failure.at);
     match seen.filter(|seen| failed.is_none_or(|failed| seen.at >= failed)) {
@@ -88,14 +91,14 @@ fn held_up(observed: &Observed, now: Timestamp) -> Option<OrderPlan> {
         Retry::OnChange => None,
         Retry::Later(wait) => Some(remaining(failure.at, wait, now)?),
     };
-    let status = OrderStatus { reason: Some(failure.message.clone()), ..observed.status.clone() };
+    let status = OrderStatus { reason: Some(failure.told()), ..observed.status.clone() };
     Some(OrderPlan { requeue, ..write(observed, status) })
 }
 
 /// The next step by what the CA says.
 fn advance(observed: &Observed, url: &str, seen: &SeenOrder, now: Timestamp) -> OrderPlan {
     let order = &seen.order;
-    let refresh = || match remaining(seen.at, order.retry_after.unwrap_or(POLL), now) {
+    let refresh = || match remaining(seen.at, until_next_look(order.retry_after, POLL), now) {
         Some(wait) => OrderPlan::wait(wait),
         None => act(Action::Refresh { url: url.to_owned() }),
     };

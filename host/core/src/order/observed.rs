@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
+use signet_api::meta::whole_seconds;
 use signet_api::{ChallengeStatus, IssuerRef, OrderStatus, Solver, State};
 
 use crate::acme::{AuthorizationAtCa, Identifier, OrderAtCa};
 use crate::failure::Failure;
+use crate::pki::{Chain, Csr, public_key_matches};
 
 /// One Order, its Challenges, and what this process knows of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,8 +56,8 @@ pub struct Memory {
     pub order: Option<SeenOrder>,
     /// The authorizations of a new order, in the CA's order.
     pub authorizations: Vec<AuthorizationAtCa>,
-    /// The chain that was downloaded, in PEM.
-    pub certificate: Option<ByteString>,
+    /// What the CA sent for the certificate.
+    pub certificate: Option<Downloaded>,
     /// Why the last action failed. It may stay when later ones succeed: its time tells.
     pub failure: Option<Failure>,
 }
@@ -65,4 +67,53 @@ pub struct Memory {
 pub struct SeenOrder {
     pub at: Timestamp,
     pub order: OrderAtCa,
+}
+
+/// What the CA sent for the certificate of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Downloaded {
+    /// The chain, in PEM.
+    pub chain: ByteString,
+    /// The certificate that the others vouch for.
+    pub leaf: Leaf,
+}
+
+/// A certificate as it fits the request that it was ordered for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Leaf {
+    /// It can not be read; why.
+    Unread(String),
+    /// It certifies a key that is not the request's.
+    OfAnotherKey,
+    /// It certifies the request's key, until then.
+    Fits { not_after: Timestamp },
+}
+
+impl Downloaded {
+    /// Reads a chain that was ordered for a request, both in PEM.
+    pub fn read(chain: ByteString, request: &[u8]) -> Self {
+        let leaf = match (Chain::parse(&chain.0), Csr::parse(request)) {
+            (Err(error), _) => Leaf::Unread(error.to_string()),
+            (_, Err(error)) => Leaf::Unread(error.to_string()),
+            (Ok(Chain { leaf, .. }), Ok(csr)) if !public_key_matches(&leaf.public_key, &csr.public_key.spki_der) => {
+                Leaf::OfAnotherKey
+            }
+            (Ok(Chain { leaf, .. }), Ok(_)) => Leaf::Fits { not_after: leaf.not_after },
+        };
+        Self { chain, leaf }
+    }
+
+    /// Why it can not take its place in a Secret, if it can not. Passed on all the same it would be ordered
+    /// again at once, and again.
+    pub(super) fn fault(&self, now: Timestamp) -> Option<String> {
+        match &self.leaf {
+            Leaf::Unread(why) => Some(format!("could not {why}")),
+            Leaf::OfAnotherKey => Some("it is for another key than the request's".to_owned()),
+            Leaf::Fits { not_after } if *not_after > now => None,
+            Leaf::Fits { not_after } => Some(format!(
+                "it is over since {not_after} by the clock of this cluster, which says {}; set the clock right",
+                whole_seconds(now)
+            )),
+        }
+    }
 }

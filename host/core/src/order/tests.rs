@@ -60,6 +60,10 @@ fn at_ca(name: &str, wildcard: bool) -> AuthorizationAtCa {
     }
 }
 
+fn downloaded(leaf: Leaf) -> Downloaded {
+    Downloaded { chain: ByteString(b"PEM".to_vec()), leaf }
+}
+
 struct World {
     order: Observed,
     challenges: Vec<(String, challenge::Observed)>,
@@ -163,7 +167,7 @@ impl World {
                 if self.dies() {
                     return false;
                 }
-                self.order.memory.certificate = Some(ByteString(b"PEM".to_vec()));
+                self.order.memory.certificate = Some(downloaded(Leaf::Fits { not_after: at(9_999) }));
                 return true;
             }
         }
@@ -349,4 +353,68 @@ fn failures_wait_or_end_the_order() {
     order.memory.failure = Some(failure(Retry::Never));
     let status = decide(&order, at(10)).status.unwrap();
     assert_eq!((status.state, status.failure_time), (Some(State::Errored), Some(Time(at(10)))));
+}
+
+#[test]
+fn what_the_ca_asks_to_wait_is_told_and_is_never_the_end() {
+    let mut order = fresh();
+    for (seconds, words) in [
+        (0, "slow down; Signet asks again by itself"),
+        (30, "slow down; Signet asks again by itself"),
+        (300, "slow down; Signet asks again at 2027-01-15T08:05:00Z"),
+        (7 * 86_400, "slow down; Signet asks again at 2027-01-22T08:00:00Z"),
+    ] {
+        let retry = Retry::Later(Duration::from_secs(seconds));
+        order.memory.failure = Some(Failure { reason: "X".into(), message: "slow down.".into(), retry, at: at(0) });
+        let before = i64::try_from(seconds).unwrap() - 1;
+        if seconds > 0 {
+            let plan = decide(&order, at(before));
+            let status = plan.status.unwrap();
+            assert_eq!((status.state, status.reason.as_deref()), (None, Some(words)));
+            assert_eq!((plan.actions, plan.requeue, plan.events), (vec![], Some(Duration::from_secs(1)), vec![]));
+        }
+        assert_eq!(decide(&order, at(before + 1)).actions, [new_order(&order)], "{seconds}");
+    }
+}
+
+#[test]
+fn an_order_is_looked_at_once_a_second_at_most() {
+    let mut world = World::new(Vec::new());
+    world.at_ca = acme::OrderStatus::Processing;
+    world.order.status.url = Some("https://ca/order/1".into());
+    for (asked, wait) in [(None, 1), (Some(0), 1), (Some(1), 1), (Some(7), 7)] {
+        let mut seen = world.seen();
+        seen.order.retry_after = asked.map(Duration::from_secs);
+        world.order.memory.order = Some(seen);
+        let plan = decide(&world.order, at(0));
+        assert_eq!((plan.actions, plan.requeue), (vec![], Some(Duration::from_secs(wait))), "{asked:?}");
+    }
+}
+
+#[test]
+fn a_certificate_of_no_use_is_the_end_and_says_why() {
+    let mut order = fresh();
+    order.status.url = Some("https://ca/order/1".into());
+    for (leaf, words) in [
+        (Leaf::OfAnotherKey, "it is for another key"),
+        (Leaf::Unread("read PEM of certificate chain: odd".into()), "could not read PEM"),
+        (Leaf::Fits { not_after: at(10) }, "it is over since 2027-01-15T08:00:10Z"),
+    ] {
+        order.memory.certificate = Some(downloaded(leaf));
+        let plan = decide(&order, at(10));
+        let status = plan.status.unwrap();
+        assert_eq!((status.state, status.certificate), (Some(State::Errored), None));
+        assert!(status.reason.as_ref().unwrap().contains(words), "{:?}", status.reason);
+        assert_eq!(plan.events.len(), 1);
+    }
+    order.memory.certificate = Some(downloaded(Leaf::Fits { not_after: at(11) }));
+    assert_eq!(decide(&order, at(10)).status.unwrap().state, Some(State::Valid));
+}
+
+#[test]
+fn a_download_that_is_no_chain_can_not_be_read() {
+    for chain in ["", "<html>", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+        let read = Downloaded::read(ByteString(chain.as_bytes().to_vec()), b"");
+        assert!(matches!(read.leaf, Leaf::Unread(_)), "{chain}: {read:?}");
+    }
 }

@@ -12,7 +12,7 @@ use signet_acme::Account;
 use signet_api::{Challenge, ChallengeSpec, ChallengeType, Order, OrderStatus};
 use signet_core::acme::{AuthorizationAtCa, Identifier, OrderAtCa};
 use signet_core::challenge::FINALIZER;
-use signet_core::order::{Action, Memory, Observed, OrderPlan, OwnChallenge, SeenOrder, decide};
+use signet_core::order::{Action, Downloaded, Memory, Observed, OrderPlan, OwnChallenge, SeenOrder, decide};
 
 use crate::accounts::{Work, failure};
 use crate::changes::{Kept, Surroundings};
@@ -124,7 +124,7 @@ impl Kind for Orders {
 enum Answer {
     New(OrderAtCa, Vec<AuthorizationAtCa>),
     Order(OrderAtCa),
-    Certificate(String),
+    Certificate(Downloaded),
 }
 
 impl Answer {
@@ -136,7 +136,7 @@ impl Answer {
                 memory.authorizations = authorizations;
             }
             Self::Order(order) => memory.order = Some(SeenOrder { at, order }),
-            Self::Certificate(pem) => memory.certificate = Some(ByteString(pem.into_bytes())),
+            Self::Certificate(downloaded) => memory.certificate = Some(downloaded),
         }
     }
 }
@@ -170,7 +170,8 @@ impl Orders {
                 let namespace = order.namespace().unwrap_or_default();
                 let issuer = AnyIssuer::find(&cx.stores, &namespace, &order.spec.issuer_ref).ok();
                 let preferred = issuer.as_ref().and_then(AnyIssuer::acme).and_then(|acme| acme.preferred_chain.clone());
-                account.certificate(&url, preferred.as_deref()).await.map(Answer::Certificate)
+                let pem = account.certificate(&url, preferred.as_deref()).await?;
+                Ok(Answer::Certificate(Downloaded::read(ByteString(pem.into_bytes()), &order.spec.request.0)))
             }
             Action::CreateChallenge { .. } | Action::DeleteChallenge { .. } => {
                 unreachable!("what is written to the cluster is not asked of the CA")
@@ -179,11 +180,12 @@ impl Orders {
     }
 }
 
-/// One that fails must not cost the whole order.
+/// One that fails must not cost the whole order. A CA that asks for patience is given it.
 async fn authorization(account: &Account, url: &str) -> Result<AuthorizationAtCa, signet_acme::Error> {
     for _ in 1..AUTHORIZATION_TRIES {
-        if let Ok(authorization) = account.authorization(url).await {
-            return Ok(authorization);
+        match account.authorization(url).await {
+            Err(error) if !error.asks_for_patience() => {}
+            answer => return answer,
         }
     }
     account.authorization(url).await
