@@ -40,8 +40,8 @@ pub(super) fn sentence(record: &Record) -> String {
 fn of_policy(observed: &Observed) -> Option<Trouble> {
     let (reason, message) = match (&observed.policy, &observed.policy_trouble) {
         (Err(why), _) => ("InvalidPolicy", why.clone()),
-        (Ok(policy), Some(why)) if policy.deleted || policy.replaced => ("CanNotRevoke", why.clone()),
-        (Ok(_), _) => return None,
+        (Ok(_), Some(why)) => ("CanNotRevoke", why.clone()),
+        (Ok(_), None) => return None,
     };
     Some(Trouble { reason: reason.to_owned(), message, again: None, record: None })
 }

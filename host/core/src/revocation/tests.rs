@@ -462,3 +462,14 @@ fn seeded_schedules() {
         assert!(decide(&world.observed, at(now)).is_converged(), "seed {seed}");
     }
 }
+
+#[test]
+fn a_policy_that_can_not_be_kept_is_said_before_its_time() {
+    let trouble = "Issuer a is of type selfSigned".to_owned();
+    let policy = Policy::parse(Some("deleted"));
+    let mut world = World::of(Observed { policy, policy_trouble: Some(trouble.clone()), ..web() });
+    world.run(NOW, usize::MAX);
+    assert_eq!(world.condition(), Some((ConditionStatus::False, "CanNotRevoke", trouble.as_str())));
+    assert_eq!(world.events, [format!("NotRevoked: {trouble}")]);
+    assert!(world.observed.held);
+}

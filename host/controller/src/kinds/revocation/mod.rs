@@ -118,7 +118,8 @@ pub(super) async fn observe(cx: &Context, certificate: &Certificate) -> Result<O
     let annotation = |name| certificate.annotations().get(name).map(String::as_str);
     let request = annotation(REVOKE).map(Request::parse);
     let policy = Policy::parse(annotation(REVOKE_WHEN));
-    let is_wanted = matches!(request, Some(Ok(_))) || policy.as_ref().is_ok_and(|policy| *policy != Policy::default());
+    let has_policy = policy.as_ref().is_ok_and(|policy| *policy != Policy::default());
+    let is_wanted = matches!(request, Some(Ok(_))) || has_policy;
     let found = if is_wanted { find(cx, certificate).await? } else { Vec::new() };
     Ok(Observed {
         secret: certificate.spec.secret_name.clone(),
@@ -126,7 +127,7 @@ pub(super) async fn observe(cx: &Context, certificate: &Certificate) -> Result<O
         status: certificate.status.clone().unwrap_or_default(),
         deleted: certificate.metadata.deletion_timestamp.as_ref().map(|time| time.0),
         held: certificate.finalizers().iter().any(|name| name == REVOKE_FINALIZER),
-        policy_trouble: find::policy_trouble(cx, certificate),
+        policy_trouble: if has_policy { find::policy_trouble(cx, certificate) } else { None },
         records: read_records(annotation(REVOKED)),
         certificates: found.into_iter().map(|found| found.known).collect(),
         memory: Memory::default(),
