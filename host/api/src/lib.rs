@@ -34,7 +34,7 @@ pub use certificate::{Certificate, CertificateSpec, CertificateStatus};
 pub use certificaterequest::{CertificateRequest, CertificateRequestSpec, CertificateRequestStatus};
 pub use challenge::{Challenge, ChallengeSpec, ChallengeStatus, ChallengeType};
 pub use clusterissuer::{ClusterIssuer, ClusterIssuerSpec};
-pub use duration::Duration;
+pub use duration::{Duration, DurationError};
 pub use issuer::{Issuer, IssuerSpec, IssuerStatus};
 pub use meta::{Condition, ConditionStatus, IssuerRef, SecretRef, State};
 pub use order::{Order, OrderSpec, OrderStatus};

@@ -4,6 +4,9 @@
 //! A decision that follows a write must see that write, and the watch may be behind; so the answer
 //! to each write goes in here at once, and a watch event that is older than that changes nothing.
 //! An object that we saw go stays gone, however late the watch is.
+//!
+//! A cache has one watch for each of its parts. One without any knows nothing and keeps nothing: whoever
+//! needs such an object reads it from the API server.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -13,6 +16,7 @@ use kube::{Resource, ResourceExt};
 use tokio::sync::watch;
 
 use crate::key::Key;
+use crate::scope::Part;
 
 /// How long the watch may be behind one of our own deletions.
 const TOMBSTONE_AGE: Duration = Duration::from_secs(600);
@@ -21,22 +25,35 @@ const TOMBSTONE_AGE: Duration = Duration::from_secs(600);
 pub(crate) struct Cache<K> {
     state: RwLock<State<K>>,
     index: fn(&K) -> Vec<String>,
-    synced: watch::Sender<bool>,
+    parts: BTreeSet<Part>,
+    /// The parts that were not yet listed.
+    unlisted: watch::Sender<BTreeSet<Part>>,
 }
 
 struct State<K> {
     objects: BTreeMap<Key, Arc<K>>,
     by_index: HashMap<String, BTreeSet<Key>>,
     gone: HashMap<String, Instant>,
-    /// Those that were here when the listing under way began, with what it has not yet shown.
-    listing: Option<BTreeMap<Key, String>>,
+    /// For each part whose listing is under way, those that were here when it began, with their versions, but
+    /// for what it has shown.
+    listings: BTreeMap<Part, BTreeMap<Key, String>>,
 }
 
 impl<K: Resource + Clone> Cache<K> {
-    /// An empty cache. `index` names the groups that an object is found by.
-    pub(crate) fn new(index: fn(&K) -> Vec<String>) -> Self {
-        let state = State { objects: BTreeMap::new(), by_index: HashMap::new(), gone: HashMap::new(), listing: None };
-        Self { state: RwLock::new(state), index, synced: watch::Sender::new(false) }
+    /// An empty cache of these parts. `index` names the groups that an object is found by.
+    pub(crate) fn new(parts: BTreeSet<Part>, index: fn(&K) -> Vec<String>) -> Self {
+        let state = State {
+            objects: BTreeMap::new(),
+            by_index: HashMap::new(),
+            gone: HashMap::new(),
+            listings: BTreeMap::new(),
+        };
+        Self { state: RwLock::new(state), index, unlisted: watch::Sender::new(parts.clone()), parts }
+    }
+
+    /// What is watched. Nothing is kept of what no watch would tell of.
+    pub(crate) fn parts(&self) -> &BTreeSet<Part> {
+        &self.parts
     }
 
     pub(crate) fn get(&self, key: &Key) -> Option<Arc<K>> {
@@ -61,13 +78,16 @@ impl<K: Resource + Clone> Cache<K> {
     /// Takes in an object unless what is here is newer. Whether it changed anything.
     pub(crate) fn put(&self, object: impl Into<Arc<K>>) -> bool {
         let object = object.into();
-        let mut state = self.write();
         let key = Key::of(&*object);
+        if !self.parts.iter().any(|part| part.has(&key)) {
+            return false;
+        }
+        let mut state = self.write();
         let uid = object.uid().unwrap_or_default();
         if state.gone.contains_key(&uid) {
             return false;
         }
-        if let Some(listing) = &mut state.listing {
+        for listing in state.listings.values_mut() {
             listing.remove(&key);
         }
         let old = state.objects.get(&key);
@@ -96,19 +116,20 @@ impl<K: Resource + Clone> Cache<K> {
         self.drop_key(&mut state, key, None);
     }
 
-    /// The watch begins to list everything there is.
-    pub(crate) fn begin_listing(&self) {
+    /// The watch of `part` begins to list everything there is.
+    pub(crate) fn begin_listing(&self, part: &Part) {
         let mut state = self.write();
-        let version = |object: &Arc<K>| object.resource_version().unwrap_or_default();
-        state.listing = Some(state.objects.iter().map(|(key, object)| (key.clone(), version(object))).collect());
+        let here = state.objects.iter().filter(|(key, _)| part.has(key));
+        let here = here.map(|(key, object)| (key.clone(), object.resource_version().unwrap_or_default())).collect();
+        state.listings.insert(part.clone(), here);
     }
 
-    /// The watch has listed everything; what it did not show is gone, unless we wrote it meanwhile.
+    /// The watch of `part` has listed everything; what it did not show is gone, unless we wrote it meanwhile.
     /// Returns the keys of what is gone.
-    pub(crate) fn end_listing(&self) -> Vec<Key> {
+    pub(crate) fn end_listing(&self, part: &Part) -> Vec<Key> {
         let mut state = self.write();
         let mut gone = Vec::new();
-        for (key, version) in state.listing.take().unwrap_or_default() {
+        for (key, version) in state.listings.remove(part).unwrap_or_default() {
             let unchanged = |object: &Arc<K>| object.resource_version().unwrap_or_default() == version;
             if state.objects.get(&key).is_some_and(unchanged) {
                 self.drop_key(&mut state, &key, None);
@@ -116,14 +137,14 @@ impl<K: Resource + Clone> Cache<K> {
             }
         }
         drop(state);
-        self.synced.send_replace(true);
+        self.unlisted.send_if_modified(|unlisted| unlisted.remove(part));
         gone
     }
 
-    /// Waits until everything was listed once.
+    /// Waits until every part was listed once.
     pub(crate) async fn wait_synced(&self) {
         // The sender lives as long as the cache.
-        let _ = self.synced.subscribe().wait_for(|synced| *synced).await;
+        let _ = self.unlisted.subscribe().wait_for(BTreeSet::is_empty).await;
     }
 
     fn drop_key(&self, state: &mut State<K>, key: &Key, uid: Option<String>) -> bool {
@@ -187,8 +208,16 @@ mod tests {
         object
     }
 
+    fn of_parts(parts: &[Part]) -> Cache<ConfigMap> {
+        Cache::new(parts.iter().cloned().collect(), |object| vec![format!("uid {}", object.uid().unwrap_or_default())])
+    }
+
     fn cache() -> Cache<ConfigMap> {
-        Cache::new(|object| vec![format!("uid {}", object.uid().unwrap_or_default())])
+        of_parts(&[Part::Cluster])
+    }
+
+    fn names(cache: &Cache<ConfigMap>) -> Vec<String> {
+        cache.all().iter().map(|object| object.name_any()).collect()
     }
 
     #[test]
@@ -219,12 +248,44 @@ mod tests {
         for name in ["kept", "lost", "written"] {
             cache.put(object(name, name, "10"));
         }
-        cache.begin_listing();
+        cache.begin_listing(&Part::Cluster);
         cache.put(object("kept", "kept", "10"));
         cache.put(object("written", "written", "12"));
         cache.put(object("new", "new", "13"));
-        assert_eq!(cache.end_listing(), [Key::new("ns", "lost")]);
-        let names: Vec<_> = cache.all().iter().map(|object| object.name_any()).collect();
-        assert_eq!(names, ["kept", "new", "written"]);
+        assert_eq!(cache.end_listing(&Part::Cluster), [Key::new("ns", "lost")]);
+        assert_eq!(names(&cache), ["kept", "new", "written"]);
+    }
+
+    fn is_synced(cache: &Cache<ConfigMap>) -> bool {
+        futures::FutureExt::now_or_never(cache.wait_synced()).is_some()
+    }
+
+    #[test]
+    fn parts_are_listed_each_on_its_own() {
+        let (here, there) = (Part::Namespace("ns".into()), Part::Namespace("there".into()));
+        let cache = of_parts(&[here.clone(), there.clone()]);
+        let mut of_there = object("c", "c", "10");
+        of_there.metadata.namespace = Some("there".into());
+        cache.put(object("a", "a", "10"));
+        cache.put(object("b", "b", "10"));
+        cache.put(of_there.clone());
+
+        cache.begin_listing(&here);
+        cache.begin_listing(&there);
+        cache.put(object("a", "a", "10"));
+        assert_eq!(cache.end_listing(&here), [Key::new("ns", "b")], "what is elsewhere is not missed");
+        assert!(!is_synced(&cache), "one part is not listed yet");
+        cache.put(of_there);
+        assert!(cache.end_listing(&there).is_empty());
+        assert_eq!(names(&cache), ["a", "c"]);
+        assert!(is_synced(&cache));
+    }
+
+    #[test]
+    fn what_no_watch_tells_of_is_not_kept() {
+        let elsewhere = of_parts(&[Part::Namespace("elsewhere".into())]);
+        assert!(!elsewhere.put(object("a", "a", "10")) && !is_synced(&elsewhere));
+        let unwatched = of_parts(&[]);
+        assert!(!unwatched.put(object("a", "a", "10")) && is_synced(&unwatched));
     }
 }

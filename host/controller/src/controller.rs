@@ -32,11 +32,12 @@ use crate::kinds::revocation::Revocations;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::replicas::{Replicas, Service};
+use crate::scope::Scope;
 use crate::self_check::SelfCheck;
 use crate::serve::{self, Server};
 use crate::stores::{Queues, Stores};
 use crate::writer::Writer;
-use crate::{plugins, reconcile, replicas, watch};
+use crate::{plugins, reconcile, replicas, resync, watch};
 
 /// How long work under way may take once the process is told to stop: less than the grace period
 /// of a pod.
@@ -51,14 +52,15 @@ const AT_ONCE: usize = 64;
 /// Runs until SIGTERM or SIGINT, or until the Lease is lost.
 pub async fn run(flags: Flags) -> Result<()> {
     let client = client(flags.kubeconfig.as_deref()).await?;
-    let stores = Arc::new(Stores::default());
+    let stores = Arc::new(Stores::new(Scope::of(&flags)));
     let metrics = Arc::new(Metrics::new(stores.clone()));
     let ready = Arc::new(AtomicBool::new(false));
     let stop = CancellationToken::new();
 
     // They answer to the very end: the CA may be looking while work under way is finished.
     let serving = CancellationToken::new();
-    let servers = serve(&flags, &stores, &metrics, &ready, &serving).await?;
+    let writer = Writer::new(client.clone(), stores.clone());
+    let servers = serve(&flags, &writer, &metrics, &ready, &serving).await?;
 
     let registry = Arc::new(registry(&flags).await?);
     let identity = std::env::var("POD_NAME").unwrap_or_else(|_| format!("signet-{}", std::process::id()));
@@ -69,8 +71,7 @@ pub async fn run(flags: Flags) -> Result<()> {
     let cx = context(&flags, client.clone(), stores, metrics, registry.clone(), &identity).await?;
     let cx = Arc::new(cx);
 
-    let namespace = (!flags.namespace.is_empty()).then_some(flags.namespace.as_str());
-    let mut watches = watch::start(&cx, &client, namespace);
+    let mut watches = watch::start(&cx, &client);
     let service = Service::parse(&flags.http01_service, &flags.cluster_resource_namespace);
     let others = service.map(|service| watches.spawn(replicas::watch(cx.clone(), client.clone(), service)));
     let plugin_namespace = flags.or_cluster_resource(&flags.plugin_namespace).to_owned();
@@ -99,6 +100,9 @@ pub async fn run(flags: Flags) -> Result<()> {
         }
     }
     cx.started.get_or_init(Timestamp::now);
+    if !cx.stores.scope.watches_secrets() {
+        watches.spawn(resync::run(cx.clone(), client.clone(), flags.secrets_resync_period));
+    }
     let workers = start(cx.clone(), &stop);
     let lost = async {
         match &leadership {
@@ -139,18 +143,18 @@ async fn last_requests(cx: &Context) {
 /// Opens every port, so that one that is taken is found out at the start.
 async fn serve(
     flags: &Flags,
-    stores: &Arc<Stores>,
+    writer: &Writer,
     metrics: &Arc<Metrics>,
     ready: &Arc<AtomicBool>,
     serving: &CancellationToken,
 ) -> Result<JoinSet<std::io::Result<()>>> {
     let mut servers = JoinSet::new();
-    let lists = serve::lists(stores.clone(), flags.cluster_resource_namespace.clone());
+    let lists = serve::lists(writer.clone(), flags.cluster_resource_namespace.clone());
     for (what, address, router) in [
         (
             "HTTP-01 (--http01-listen-address)",
             flags.http01_listen_address,
-            serve::responder(stores.clone()).merge(lists),
+            serve::responder(writer.stores().clone()).merge(lists),
         ),
         ("health (--healthz-listen-address)", flags.healthz_listen_address, serve::health(ready.clone())),
         ("metrics (--metrics-listen-address)", flags.metrics_listen_address, serve::metrics(metrics.clone())),

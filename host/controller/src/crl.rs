@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::issuers::AnyIssuer;
 use crate::key::Key;
 use crate::secrets;
-use crate::stores::Stores;
+use crate::writer::Writer;
 
 /// The key of the list in its Secret, in PEM.
 const CA_CRL: &str = "ca.crl";
@@ -31,8 +31,12 @@ const LIST_JSON: &str = "list.json";
 
 /// Whether an issuer is to keep a list.
 pub(crate) fn is_kept(issuer: &AnyIssuer) -> bool {
-    issuer.spec().ca.is_some()
-        && issuer.metadata().annotations.iter().flatten().any(|(name, _)| name == CRL_SECRET_NAME)
+    issuer.spec().ca.is_some() && secret_name(issuer).is_some()
+}
+
+/// The Secret that an issuer names for its list.
+pub(crate) fn secret_name(issuer: &AnyIssuer) -> Option<String> {
+    issuer.metadata().annotations.as_ref()?.get(CRL_SECRET_NAME).cloned()
 }
 
 fn wish(issuer: &AnyIssuer) -> Result<Option<Wish>, String> {
@@ -225,9 +229,10 @@ pub(crate) async fn revoke(
 }
 
 /// The list of an issuer in DER, if the issuer has it served.
-pub(crate) fn served(stores: &Stores, issuer: &AnyIssuer, namespace: &str) -> Option<Vec<u8>> {
+pub(crate) async fn served(writer: &Writer, issuer: &AnyIssuer, namespace: &str) -> Option<Vec<u8>> {
     let wish = wish(issuer).ok()?.filter(|wish| wish.served)?;
-    let secret = stores.secrets.get(&Key::new(namespace, &wish.secret)).filter(|secret| is_of(secret, issuer))?;
+    let secret = secrets::read_by(writer, &Key::new(namespace, &wish.secret)).await.ok().flatten();
+    let secret = secret.filter(|secret| is_of(secret, issuer))?;
     let pem = secrets::value(&secret, CA_CRL)?;
     pem::parse(pem).ok().map(pem::Pem::into_contents)
 }

@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
 
@@ -12,9 +13,16 @@ pub struct Flags {
     /// A kubeconfig; without it, that of KUBECONFIG or of the pod.
     #[arg(long)]
     pub kubeconfig: Option<PathBuf>,
-    /// Work in this namespace only.
-    #[arg(long, default_value = "")]
-    pub namespace: String,
+    /// Work in these namespaces only, and without ClusterIssuers; in all of them when none is named.
+    #[arg(long, value_delimiter = ',')]
+    pub namespace: Vec<String>,
+    /// Whether Secrets are watched: ours by their label, the metadata of the others. Else each is read by its
+    /// name when it is needed, and that it has changed is found out at the next resync.
+    #[arg(long, default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
+    pub watch_secrets: bool,
+    /// How often everything that rests on Secrets is looked at where they are not watched.
+    #[arg(long, default_value = "10m", value_parser = period)]
+    pub secrets_resync_period: Duration,
     /// Where Secrets of ClusterIssuers, and plugins, are.
     #[arg(long, env = "POD_NAMESPACE", default_value = "kube-system")]
     pub cluster_resource_namespace: String,
@@ -105,6 +113,12 @@ pub struct Flags {
 pub enum LogFormat {
     Text,
     Json,
+}
+
+fn period(text: &str) -> Result<Duration, String> {
+    let period: signet_api::Duration = text.parse().map_err(|error: signet_api::DurationError| error.to_string())?;
+    let period = Duration::try_from(period.get()).ok().filter(|period| !period.is_zero());
+    period.ok_or_else(|| "a period must be longer than nothing".to_owned())
 }
 
 impl Flags {

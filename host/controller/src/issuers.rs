@@ -13,6 +13,7 @@ use signet_api::{ClusterIssuer, Condition, ConditionStatus, Issuer, IssuerRef, I
 
 use crate::context::Settings;
 use crate::key::Key;
+use crate::scope::Scope;
 use crate::stores::Stores;
 
 /// An Issuer or a ClusterIssuer.
@@ -29,16 +30,13 @@ impl AnyIssuer {
         let name = &reference.name;
         let issuer = || stores.issuers.get(&Key::new(namespace, name)).map(Self::Issuer);
         let cluster_issuer = || stores.cluster_issuers.get(&Key::new("", name)).map(Self::ClusterIssuer);
-        let (found, looked) = match reference.kind_if_set() {
-            Some("Issuer") => (issuer(), format!("There is no Issuer {name} in namespace {namespace}")),
-            Some("ClusterIssuer") => (cluster_issuer(), format!("There is no ClusterIssuer {name}")),
-            Some(kind) => (None, format!("{kind} is not a kind of issuer; Issuer and ClusterIssuer are")),
-            None => (
-                issuer().or_else(cluster_issuer),
-                format!("There is neither an Issuer {name} in namespace {namespace} nor a ClusterIssuer {name}"),
-            ),
+        let found = match reference.kind_if_set() {
+            Some("Issuer") => issuer(),
+            Some("ClusterIssuer") => cluster_issuer(),
+            Some(_) => None,
+            None => issuer().or_else(cluster_issuer),
         };
-        found.ok_or(looked)
+        found.ok_or_else(|| not_found(&stores.scope, namespace, reference))
     }
 
     /// Whether both are the same object.
@@ -138,6 +136,21 @@ impl AnyIssuer {
             }
             None => Err(format!("{kind} {name} has not been checked yet")),
         }
+    }
+}
+
+fn not_found(scope: &Scope, namespace: &str, reference: &IssuerRef) -> String {
+    let name = &reference.name;
+    let advice = scope.without_cluster_issuers(namespace);
+    match reference.kind_if_set() {
+        Some("Issuer") => format!("There is no Issuer {name} in namespace {namespace}"),
+        Some("ClusterIssuer") if advice.is_empty() => format!("There is no ClusterIssuer {name}"),
+        Some("ClusterIssuer") => format!("ClusterIssuer {name} can not be used{advice}"),
+        Some(kind) => format!("{kind} is not a kind of issuer; Issuer and ClusterIssuer are"),
+        None if advice.is_empty() => {
+            format!("There is neither an Issuer {name} in namespace {namespace} nor a ClusterIssuer {name}")
+        }
+        None => format!("There is no Issuer {name} in namespace {namespace}{advice}"),
     }
 }
 

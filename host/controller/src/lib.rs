@@ -25,6 +25,8 @@ mod plugins;
 mod queue;
 mod reconcile;
 mod replicas;
+mod resync;
+mod scope;
 mod secrets;
 mod self_check;
 mod serve;

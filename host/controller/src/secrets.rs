@@ -8,6 +8,7 @@ use signet_api::labels;
 use crate::context::Context;
 use crate::error::Error;
 use crate::key::Key;
+use crate::writer::Writer;
 
 /// The key of a private key in a Secret.
 pub(crate) const TLS_KEY: &str = "tls.key";
@@ -18,9 +19,14 @@ pub(crate) const CA_CRT: &str = "ca.crt";
 
 /// The Secret at `key`, whoever it belongs to.
 pub(crate) async fn read(cx: &Context, key: &Key) -> Result<Option<Arc<Secret>>, Error> {
-    match cx.stores.secrets.get(key) {
+    read_by(&cx.writer, key).await
+}
+
+/// The same for those who have no part in reconciles.
+pub(crate) async fn read_by(writer: &Writer, key: &Key) -> Result<Option<Arc<Secret>>, Error> {
+    match writer.stores().secrets.get(key) {
         Some(cached) => Ok(Some(cached)),
-        None => cx.writer.read(key).await,
+        None => writer.read(key).await,
     }
 }
 

@@ -21,6 +21,7 @@ use crate::issuers::AnyIssuer;
 use crate::key::Key;
 use crate::metrics::Metrics;
 use crate::stores::{Stores, answers};
+use crate::writer::Writer;
 
 /// How long a request for a token waits for the Challenges to be listed: less than a CA waits.
 const LISTING: Duration = Duration::from_secs(5);
@@ -77,17 +78,17 @@ async fn answer(State(stores): State<Arc<Stores>>, Path(token): Path<String>, he
 
 /// The lists of revoked certificates of those issuers that have them served: `/crl/NAMESPACE/NAME.crl` for an
 /// Issuer, `/crl/NAME.crl` for a ClusterIssuer, whose Secrets are in `cluster_namespace`.
-pub(crate) fn lists(stores: Arc<Stores>, cluster_namespace: String) -> Router {
+pub(crate) fn lists(writer: Writer, cluster_namespace: String) -> Router {
     let of_issuers = {
-        let stores = stores.clone();
+        let writer = writer.clone();
         move |Path((namespace, file)): Path<(String, String)>| async move {
-            let issuer = name_of(&file).and_then(|name| stores.issuers.get(&Key::new(&*namespace, name)));
-            list(&stores, issuer.map(AnyIssuer::Issuer), &namespace).await
+            let issuer = name_of(&file).and_then(|name| writer.stores().issuers.get(&Key::new(&*namespace, name)));
+            list(&writer, issuer.map(AnyIssuer::Issuer), &namespace).await
         }
     };
     let of_cluster_issuers = move |Path(file): Path<String>| async move {
-        let issuer = name_of(&file).and_then(|name| stores.cluster_issuers.get(&Key::new("", name)));
-        list(&stores, issuer.map(AnyIssuer::ClusterIssuer), &cluster_namespace).await
+        let issuer = name_of(&file).and_then(|name| writer.stores().cluster_issuers.get(&Key::new("", name)));
+        list(&writer, issuer.map(AnyIssuer::ClusterIssuer), &cluster_namespace).await
     };
     Router::new().route("/crl/{namespace}/{file}", get(of_issuers)).route("/crl/{file}", get(of_cluster_issuers))
 }
@@ -96,8 +97,11 @@ fn name_of(file: &str) -> Option<&str> {
     file.strip_suffix(".crl")
 }
 
-async fn list(stores: &Stores, issuer: Option<AnyIssuer>, namespace: &str) -> impl IntoResponse + use<> {
-    let found = issuer.and_then(|issuer| crl::served(stores, &issuer, namespace));
+async fn list(writer: &Writer, issuer: Option<AnyIssuer>, namespace: &str) -> impl IntoResponse + use<> {
+    let found = match issuer {
+        Some(issuer) => crl::served(writer, &issuer, namespace).await,
+        None => None,
+    };
     match found {
         Some(der) => (StatusCode::OK, [(header::CONTENT_TYPE, "application/pkix-crl")], der),
         None => {

@@ -17,16 +17,18 @@ use crate::cache::{Cache, owned_by, owners};
 use crate::issuers::named_secrets;
 use crate::key::Key;
 use crate::queue::Queue;
+use crate::scope::Scope;
 
 /// What the process knows.
 pub(crate) struct Stores {
+    pub(crate) scope: Scope,
     pub(crate) certificates: Cache<Certificate>,
     pub(crate) requests: Cache<CertificateRequest>,
     pub(crate) orders: Cache<Order>,
     pub(crate) challenges: Cache<Challenge>,
     pub(crate) issuers: Cache<Issuer>,
     pub(crate) cluster_issuers: Cache<ClusterIssuer>,
-    /// Those that are ours: labelled `controller.cert-manager.io/fao`.
+    /// Those that are ours: labelled `controller.cert-manager.io/fao`. None where Secrets are not watched.
     pub(crate) secrets: Cache<Secret>,
 }
 
@@ -43,37 +45,37 @@ pub(crate) struct Queues {
     pub(crate) cluster_issuers: Queue,
 }
 
-impl Default for Stores {
-    fn default() -> Self {
+impl Stores {
+    /// Empty caches of what `scope` lets the controller look at.
+    pub(crate) fn new(scope: Scope) -> Self {
         Self {
-            certificates: Cache::new(|certificate| {
+            certificates: Cache::new(scope.parts(), |certificate| {
                 let namespace = certificate.namespace().unwrap_or_default();
                 vec![uses_secret(&namespace, &certificate.spec.secret_name), refers_to(&certificate.spec.issuer_ref)]
             }),
-            requests: Cache::new(|request| {
+            requests: Cache::new(scope.parts(), |request| {
                 let mut groups = owners(request);
                 groups.push(refers_to(&request.spec.issuer_ref));
                 groups
             }),
-            orders: Cache::new(|order| {
+            orders: Cache::new(scope.parts(), |order| {
                 let mut groups = owners(order);
                 groups.push(refers_to(&order.spec.issuer_ref));
                 groups
             }),
-            challenges: Cache::new(|challenge| {
+            challenges: Cache::new(scope.parts(), |challenge| {
                 let mut groups = owners(challenge);
                 groups.push(refers_to(&challenge.spec.issuer_ref));
                 groups.push(answers(&challenge.spec.token));
                 groups
             }),
-            issuers: Cache::new(|issuer| groups_of_issuer(issuer, &issuer.spec)),
-            cluster_issuers: Cache::new(|issuer| groups_of_issuer(issuer, &issuer.spec)),
-            secrets: Cache::new(owners),
+            issuers: Cache::new(scope.parts(), |issuer| groups_of_issuer(issuer, &issuer.spec)),
+            cluster_issuers: Cache::new(scope.of_cluster(), |issuer| groups_of_issuer(issuer, &issuer.spec)),
+            secrets: Cache::new(scope.of_secrets(), owners),
+            scope,
         }
     }
-}
 
-impl Stores {
     /// Waits until everything was listed once.
     pub(crate) async fn wait_synced(&self) {
         self.certificates.wait_synced().await;

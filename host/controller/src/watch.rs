@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::core::PartialObjectMeta;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Api, Client, ResourceExt};
 use signet_api::{Certificate, CertificateRequest, Challenge, ClusterIssuer, Issuer, Order, labels};
 use tokio::task::JoinSet;
 
@@ -15,41 +15,59 @@ use crate::context::Context;
 use crate::error::sentence;
 use crate::issuers::AnyIssuer;
 use crate::key::Key;
+use crate::scope::Part;
 use crate::stores::{Stored, keeps_list, names_secret, owner_key, uses_secret};
 use crate::writer::is_code;
 
 /// How many objects a page of the first listing has.
 const PAGE: u32 = 500;
 
-/// Starts every watch. `namespace` restricts them to one.
-pub(crate) fn start(cx: &Arc<Context>, client: &Client, namespace: Option<&str>) -> JoinSet<()> {
-    let mut tasks = JoinSet::new();
+/// Starts every watch.
+pub(crate) fn start(cx: &Arc<Context>, client: &Client) -> JoinSet<()> {
+    let mut tasks = Watches { cx, client, tasks: JoinSet::new() };
     let all = watcher::Config::default().page_size(PAGE);
-    let ours = all.clone().labels(&format!("{}=true", labels::WATCHED));
-    tasks.spawn(pump::<Certificate>(cx.clone(), api(client, namespace), all.clone(), certificate));
-    tasks.spawn(pump::<CertificateRequest>(cx.clone(), api(client, namespace), all.clone(), request));
-    tasks.spawn(pump::<Order>(cx.clone(), api(client, namespace), all.clone(), order));
-    tasks.spawn(pump::<Challenge>(cx.clone(), api(client, namespace), all.clone(), challenge));
-    tasks.spawn(pump::<Issuer>(cx.clone(), api(client, namespace), all.clone(), issuer));
-    tasks.spawn(pump::<ClusterIssuer>(cx.clone(), Api::all(client.clone()), all.clone(), cluster_issuer));
-    tasks.spawn(pump::<Secret>(cx.clone(), api(client, namespace), ours, secret));
-    tasks.spawn(named_secrets(cx.clone(), api(client, namespace)));
-    tasks.spawn(plugins(cx.clone()));
-    tasks
+    tasks.pump::<Certificate>(&all, certificate);
+    tasks.pump::<CertificateRequest>(&all, request);
+    tasks.pump::<Order>(&all, order);
+    tasks.pump::<Challenge>(&all, challenge);
+    tasks.pump::<Issuer>(&all, issuer);
+    tasks.pump::<ClusterIssuer>(&all, cluster_issuer);
+    tasks.pump::<Secret>(&all.labels(&format!("{}=true", labels::WATCHED)), secret);
+    tasks.named_secrets();
+    tasks.tasks.spawn(plugins(cx.clone()));
+    tasks.tasks
 }
 
-fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
-where
-    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
-{
-    match namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
+struct Watches<'a> {
+    cx: &'a Arc<Context>,
+    client: &'a Client,
+    tasks: JoinSet<()>,
+}
+
+impl Watches<'_> {
+    /// A watch of each part of a kind's cache.
+    fn pump<K: Stored>(&mut self, config: &watcher::Config, wake: fn(&Context, &K)) {
+        for part in K::cache(&self.cx.stores).parts() {
+            self.tasks.spawn(pump(self.cx.clone(), self.client.clone(), part.clone(), config.clone(), wake));
+        }
+    }
+
+    fn named_secrets(&mut self) {
+        for part in self.cx.stores.secrets.parts() {
+            self.tasks.spawn(named_secrets(self.cx.clone(), part.metadata_of_secrets(self.client)));
+        }
     }
 }
 
-/// Moves events of one kind into its cache, and has `wake` say what they concern.
-async fn pump<K: Stored>(cx: Arc<Context>, api: Api<K>, config: watcher::Config, wake: fn(&Context, &K)) {
+/// Moves events of one part of a kind into its cache, and has `wake` say what they concern.
+async fn pump<K: Stored>(
+    cx: Arc<Context>,
+    client: Client,
+    part: Part,
+    config: watcher::Config,
+    wake: fn(&Context, &K),
+) {
+    let api = part.api::<K>(&client);
     let slim = |object: &mut K| {
         // Only those of Secrets are ever read: they tell what was once applied.
         if K::kind(&()) != "Secret" {
@@ -57,11 +75,12 @@ async fn pump<K: Stored>(cx: Arc<Context>, api: Api<K>, config: watcher::Config,
         }
     };
     let events = watcher(api, config).default_backoff().map(move |event| event.map(|event| event.modify(slim)));
-    take_in(&cx, events, wake).await;
+    take_in(&cx, &part, events, wake).await;
 }
 
 async fn take_in<K: Stored>(
     cx: &Context,
+    part: &Part,
     events: impl Stream<Item = Result<Event<K>, watcher::Error>>,
     wake: fn(&Context, &K),
 ) {
@@ -70,14 +89,14 @@ async fn take_in<K: Stored>(
     let mut told = false;
     while let Some(event) = events.next().await {
         match event {
-            Ok(Event::Init) => cache.begin_listing(),
+            Ok(Event::Init) => cache.begin_listing(part),
             Ok(Event::InitApply(object) | Event::Apply(object)) => {
                 let object = Arc::new(object);
                 cache.put(object.clone());
                 wake(cx, &object);
             }
             Ok(Event::InitDone) => {
-                for key in cache.end_listing() {
+                for key in cache.end_listing(part) {
                     tracing::debug!(kind = %K::kind(&()), %key, "went while nobody watched");
                 }
             }
@@ -169,7 +188,7 @@ fn secret(cx: &Context, secret: &Secret) {
         cx.queues.certificates.add(owner);
     }
     // The watch of metadata may have told of it before the cache had it.
-    secret_changed(cx, secret);
+    changed(cx, secret);
 }
 
 /// Watches the metadata of every Secret, keeps none of it, and wakes the issuers that name one.
@@ -181,9 +200,9 @@ async fn named_secrets(cx: Arc<Context>, api: Api<PartialObjectMeta<Secret>>) {
     while let Some(event) = events.next().await {
         match event {
             Ok(Event::InitDone) => listed = true,
-            Ok(Event::Apply(secret) | Event::Delete(secret)) => secret_changed(&cx, &secret),
+            Ok(Event::Apply(secret) | Event::Delete(secret)) => changed(&cx, &secret),
             // What is listed first was there when the issuers were looked at.
-            Ok(Event::InitApply(secret)) if listed => secret_changed(&cx, &secret),
+            Ok(Event::InitApply(secret)) if listed => changed(&cx, &secret),
             Ok(Event::Init | Event::InitApply(_)) => {}
             Err(error) => {
                 tracing::warn!(error = sentence(&error), "the watch of Secrets' metadata broke and starts again")
@@ -192,16 +211,20 @@ async fn named_secrets(cx: Arc<Context>, api: Api<PartialObjectMeta<Secret>>) {
     }
 }
 
-fn secret_changed(cx: &Context, secret: &impl ResourceExt) {
-    let (namespace, name) = (secret.namespace().unwrap_or_default(), secret.name_any());
-    for issuer in issuers_by(cx, &names_secret(&name), &namespace) {
+fn changed(cx: &Context, secret: &impl ResourceExt) {
+    secret_changed(cx, &secret.namespace().unwrap_or_default(), &secret.name_any());
+}
+
+/// A Secret came, went or is another now: wakes the issuers that name it, and what refers to them.
+pub(crate) fn secret_changed(cx: &Context, namespace: &str, name: &str) {
+    for issuer in issuers_by(cx, &names_secret(name), namespace) {
         cx.secret_changes.count();
         wake_issuer(cx, &issuer);
         wake_referrers(cx, &issuer.name());
     }
-    issuers_by(cx, &keeps_list(&name), &namespace).iter().for_each(|issuer| wake_issuer(cx, issuer));
+    issuers_by(cx, &keeps_list(name), namespace).iter().for_each(|issuer| wake_issuer(cx, issuer));
     // A target Secret that is not yet ours.
-    wake_users(cx, &namespace, &name);
+    wake_users(cx, namespace, name);
 }
 
 /// The issuers of a group that look for their Secrets in `namespace`.

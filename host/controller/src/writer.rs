@@ -39,6 +39,10 @@ impl Writer {
         Self { client, stores }
     }
 
+    pub(crate) fn stores(&self) -> &Arc<Stores> {
+        &self.stores
+    }
+
     pub(crate) fn client(&self) -> &Client {
         &self.client
     }
@@ -138,7 +142,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Reads an object past the cache, and into it.
+    /// Reads an object past the cache.
     pub(crate) async fn read<K: Stored>(&self, key: &Key) -> Result<Option<Arc<K>>, Error> {
         let found = K::api(&self.client, &key.namespace).get_opt(&key.name).await;
         Ok(found.map_err(|source| read::<K>(key, source))?.map(Arc::new))

@@ -1,18 +1,19 @@
 //! Signet's rights, against the audit log of a life with everything in it: nothing is refused, and
-//! nothing that is granted goes unused.
+//! nothing that is granted goes unused. So for each of the ways in which the chart may grant them.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::networking::v1::Ingress;
-use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role};
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use signet_api::{Certificate, Challenge, Issuer, labels};
 use signet_e2e::Stage;
-use signet_lab::{Config, Lab};
+use signet_lab::{Chart, Config, Entry, Lab};
 
 /// Rights that no request shows, each with the reason to have it.
 const UNSEEN: &[(&str, &str, &str)] = &[
@@ -32,6 +33,8 @@ const UNSEEN: &[(&str, &str, &str)] = &[
     ("discovery.k8s.io", "endpointslices create", APPLIES),
     ("networking.k8s.io", "ingresses create", APPLIES),
 ];
+/// What stands in the audit log for the controller.
+const USER: &str = "system:serviceaccount:cert-manager:signet";
 const BLOCKS: &str = "asked where OwnerReferencesPermissionEnforcement is on, for an owner that blocks deletion";
 const APPLIES: &str = "asked beside patch when a server-side apply makes an object";
 const RACE: &str = "read again when a write is refused because the cache was behind";
@@ -83,15 +86,43 @@ async fn renewed(stage: &Stage<'_>, name: &str) -> Result<()> {
     stage.revision(name, 2).await.map(drop)
 }
 
-/// HTTP-01 with an Ingress of its own and with one that is there.
-async fn http01(lab: &Lab) -> Result<()> {
-    let stage = Stage::on(lab, "http01").await?;
+/// The namespaces of a life.
+struct Stages<'a> {
+    http01: Stage<'a>,
+    edited: Stage<'a>,
+    dns01: Stage<'a>,
+    ca: Stage<'a>,
+}
+
+impl<'a> Stages<'a> {
+    async fn on(lab: &'a Lab) -> Result<Self> {
+        let stage = async |prefix: &str| Stage::on(lab, prefix).await;
+        let (http01, edited) = (stage("http01").await?, stage("edited").await?);
+        Ok(Self { http01, edited, dns01: stage("dns01").await?, ca: stage("ca").await? })
+    }
+
+    fn namespaces(&self) -> [&str; 4] {
+        [&self.http01, &self.edited, &self.dns01, &self.ca].map(|stage| stage.namespace.as_str())
+    }
+
+    /// Everything that the chart's roles are for. `root` is the kind of issuer that signs itself.
+    async fn live(&self, root: &str) -> Result<()> {
+        let Self { http01: own, edited, dns01: dns, ca } = self;
+        tokio::try_join!(http01(own), http01_edited(edited), dns01(dns), without_acme(ca, root))?;
+        Ok(())
+    }
+}
+
+/// HTTP-01 with an Ingress of its own.
+async fn http01(stage: &Stage<'_>) -> Result<()> {
     stage.issuer("issuer", json!({ "http01": { "ingress": { "ingressClassName": "nginx" } } })).await?;
     // With one revision to keep, the first request goes when the second one is done.
     stage.issue("web", json!({ "dnsNames": [stage.domain], "revisionHistoryLimit": 1 })).await?;
-    renewed(&stage, "web").await?;
+    renewed(stage, "web").await
+}
 
-    let stage = Stage::on(lab, "edited").await?;
+/// HTTP-01 with an Ingress that is there.
+async fn http01_edited(stage: &Stage<'_>) -> Result<()> {
     let backend = json!({ "service": { "name": "shop", "port": { "number": 80 } } });
     let paths = json!([{ "path": "/", "pathType": "Prefix", "backend": backend }]);
     stage.create::<Ingress>("shop", json!({ "rules": [{ "host": stage.domain, "http": { "paths": paths } }] })).await?;
@@ -101,8 +132,7 @@ async fn http01(lab: &Lab) -> Result<()> {
 }
 
 /// DNS-01, and a Certificate that is revoked before it goes.
-async fn dns01(lab: &Lab) -> Result<()> {
-    let stage = Stage::on(lab, "dns01").await?;
+async fn dns01(stage: &Stage<'_>) -> Result<()> {
     let solver = stage.route53().await?;
     stage.issuer("issuer", solver).await?;
     stage.issue("web", json!({ "dnsNames": [stage.domain] })).await?;
@@ -113,27 +143,33 @@ async fn dns01(lab: &Lab) -> Result<()> {
     stage.none_left::<Certificate>().await
 }
 
-/// Self-signed by a ClusterIssuer, and what a CA signs.
-async fn without_acme(lab: &Lab) -> Result<()> {
-    let issuer = json!({ "apiVersion": "cert-manager.io/v1", "kind": "ClusterIssuer",
-        "metadata": { "name": "selfsigned" }, "spec": { "selfSigned": {} } });
-    lab.apply(&issuer.to_string()).await?;
-    let stage = Stage::on(lab, "ca").await?;
-    stage.cluster_issuer_ready("selfsigned").await?;
-    let of: Value = json!({ "name": "selfsigned", "kind": "ClusterIssuer" });
-    stage.issue("root", json!({ "isCA": true, "commonName": "root", "issuerRef": of })).await?;
+/// Self-signed by an issuer of the kind `root`, and what a CA signs whose Secret comes after it.
+async fn without_acme(stage: &Stage<'_>, root: &str) -> Result<()> {
     stage.create::<Issuer>("ca", json!({ "ca": { "secretName": "root-tls" } })).await?;
+    stage.says::<Issuer>("ca", &["Ready=False"]).await?;
+    let issuer = json!({ "apiVersion": "cert-manager.io/v1", "kind": root,
+        "metadata": { "name": "selfsigned", "namespace": stage.namespace }, "spec": { "selfSigned": {} } });
+    stage.lab.apply(&issuer.to_string()).await?;
+    let of: Value = json!({ "name": "selfsigned", "kind": root });
+    stage.issue("root", json!({ "isCA": true, "commonName": "root", "issuerRef": of })).await?;
     stage.issuer_ready("ca").await?;
     stage.issue("web", json!({ "dnsNames": [stage.domain], "issuerRef": { "name": "ca" } })).await.map(drop)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_request_is_refused_and_no_right_unused() -> Result<()> {
-    let lab = Lab::start(Config::default()).await?;
-    tokio::try_join!(http01(&lab), dns01(&lab), without_acme(&lab))?;
+async fn install(lab: &Lab, values: Value) -> Result<()> {
+    lab.install(&Chart { values, ..Chart::default() }).await
+}
+
+/// What the controller asked of the API server.
+fn asked(lab: &Lab) -> impl Iterator<Item = Entry> {
+    lab.audit().into_iter().filter(|entry| entry.user == USER && !entry.resource.is_empty())
+}
+
+/// Ends the controller and compares. Of the rights that no request shows, those to `lacks` are not granted.
+async fn rights_are_those_used(lab: &Lab, lacks: &str) -> Result<BTreeSet<Right>> {
     // The API server tells of a watch when it ends.
     lab.controller().stop().await?;
-    let granted = granted(&lab).await?;
+    let granted = granted(lab).await?;
     let mut unused = granted.clone();
     let is_unseen = |right: &Right| {
         let what = format!("{} {}", right.resource, right.verb);
@@ -142,7 +178,7 @@ async fn no_request_is_refused_and_no_right_unused() -> Result<()> {
     unused.retain(|right| !is_unseen(right));
     let everything_is_told = async || {
         let mut refused = BTreeSet::new();
-        for entry in lab.audit().into_iter().filter(|entry| entry.user == "system:serviceaccount:cert-manager:signet") {
+        for entry in asked(lab) {
             let slash = if entry.subresource.is_empty() { "" } else { "/" };
             let resource = format!("{}{slash}{}", entry.resource, entry.subresource);
             let right = Right { group: entry.group, resource, verb: entry.verb };
@@ -160,7 +196,75 @@ async fn no_request_is_refused_and_no_right_unused() -> Result<()> {
     for (group, unseen, reason) in UNSEEN {
         let (resource, verb) = unseen.split_once(' ').context("a resource and a verb")?;
         let right = Right { group: (*group).into(), resource: resource.into(), verb: verb.into() };
-        ensure!(granted.contains(&right), "{right} is no longer granted: {reason}");
+        ensure!(granted.contains(&right) != (resource == lacks), "{right}, granted or not by: {reason}");
     }
-    Ok(())
+    Ok(granted)
+}
+
+/// What one asks for to learn what there is.
+fn is_survey(verb: &str) -> bool {
+    matches!(verb, "list" | "watch")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_is_refused_and_no_right_unused() -> Result<()> {
+    let lab = Lab::start(Config::bare()).await?;
+    let stages = Stages::on(&lab).await?;
+    install(&lab, json!({})).await?;
+    stages.live("ClusterIssuer").await?;
+    rights_are_those_used(&lab, "").await?;
+    lab.down().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_are_read_by_name_where_they_are_not_watched() -> Result<()> {
+    let lab = Lab::start(Config::bare()).await?;
+    let stages = Stages::on(&lab).await?;
+    install(&lab, json!({ "secrets": { "watch": false, "resyncPeriod": "2s" } })).await?;
+    stages.live("ClusterIssuer").await?;
+    // Nobody tells the controller that a Secret is gone.
+    let key = stages.ca.key_pair("web-tls").await?;
+    stages.ca.delete::<Secret>("web-tls").await?;
+    stages.ca.revision("web", 2).await?;
+    let next = stages.ca.key_pair("web-tls").await?;
+    ensure!(key.key_pem != next.key_pem, "it is the Secret that was deleted");
+    for stage in [&stages.http01, &stages.ca] {
+        let spare = "cert-manager.io/next-private-key";
+        let secrets = stage.list::<Secret>().await?;
+        ensure!(secrets.iter().all(|secret| !secret.labels().contains_key(spare)), "a key is left: {secrets:?}");
+    }
+    let granted = rights_are_those_used(&lab, "").await?;
+    let surveys: Vec<_> =
+        granted.iter().filter(|right| right.resource == "secrets" && is_survey(&right.verb)).collect();
+    ensure!(surveys.is_empty(), "{}", surveys[0]);
+    lab.down().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_for_some_namespaces_has_roles_only() -> Result<()> {
+    let lab = Lab::start(Config::bare()).await?;
+    let stages = Stages::on(&lab).await?;
+    install(&lab, json!({ "namespaces": stages.namespaces() })).await?;
+    let elsewhere = Stage::on(&lab, "elsewhere").await?;
+    elsewhere.create::<Issuer>("issuer", json!({ "selfSigned": {} })).await?;
+
+    stages.live("Issuer").await?;
+    let of = json!({ "name": "corporate", "kind": "ClusterIssuer" });
+    stages.ca.certificate("cluster", json!({ "dnsNames": [stages.ca.domain], "issuerRef": of })).await?;
+    stages.ca.says::<Certificate>("cluster", &["ClusterIssuer corporate can not be used", "make an Issuer in"]).await?;
+
+    let issuer = elsewhere.api::<Issuer>().get("issuer").await?;
+    ensure!(issuer.status.is_none(), "somebody works in {}: {issuer:?}", elsewhere.namespace);
+    let granted = rights_are_those_used(&lab, "clusterissuers").await?;
+    ensure!(
+        granted.iter().all(|right| !right.resource.starts_with("clusterissuers")),
+        "there is a right to ClusterIssuers"
+    );
+    let outside: Vec<_> = asked(&lab).filter(|entry| entry.namespace.is_empty()).collect();
+    ensure!(outside.is_empty(), "asked of the whole cluster: {outside:?}");
+    let ours = ListParams::default().labels("app.kubernetes.io/name=signet");
+    let roles = Api::<ClusterRole>::all(lab.client().await).list(&ours).await?;
+    let bindings = Api::<ClusterRoleBinding>::all(lab.client().await).list(&ours).await?;
+    ensure!(roles.items.is_empty() && bindings.items.is_empty(), "{roles:?} {bindings:?}");
+    lab.down().await
 }

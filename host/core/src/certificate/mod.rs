@@ -16,7 +16,7 @@ mod status;
 mod tests;
 mod violations;
 
-pub use observed::{Failure, NextKey, Observed, Outcome, Pair, Request, SecretData, TargetSecret};
+pub use observed::{Failure, NextKey, Observed, Outcome, Pair, Request, SecretData, TargetSecret, next_key_secret};
 pub use renewal::{Ari, Failed, Memory, Outcome as AriOutcome};
 pub use violations::{Violation, first_violation};
 

@@ -124,6 +124,20 @@ pub struct Failure {
     pub message: String,
 }
 
+fn next_revision(status: &CertificateStatus) -> i64 {
+    status.revision.unwrap_or(0) + 1
+}
+
+/// The Secret for the next key of a Certificate: what its status names, else a name that the same attempt at
+/// the same revision always gives.
+pub fn next_key_secret(name: &str, uid: &str, status: &CertificateStatus) -> String {
+    let attempt = status.failed_issuance_attempts.unwrap_or(0);
+    let fact = format!("{uid}/{}/{attempt}", next_revision(status));
+    let head = &name[..name.len().min(240)];
+    let fresh = format!("{}-{}", head.trim_end_matches(['-', '.']), &crate::digest::short_hex(fact.as_bytes())[..8]);
+    status.next_private_key_secret_name.clone().unwrap_or(fresh)
+}
+
 impl Observed {
     pub(super) fn spec(&self) -> &CertificateSpec {
         &self.spec
@@ -146,7 +160,7 @@ impl Observed {
     }
 
     pub(super) fn next_revision(&self) -> i64 {
-        self.status.revision.unwrap_or(0) + 1
+        next_revision(&self.status)
     }
 
     pub(super) fn rotation(&self) -> RotationPolicy {
@@ -164,15 +178,8 @@ impl Observed {
         }
     }
 
-    /// The Secret for the next key: what the status names, else a name that the same attempt at
-    /// the same revision always gives.
     pub(super) fn next_key_secret(&self) -> String {
-        let attempt = self.status.failed_issuance_attempts.unwrap_or(0);
-        let fact = format!("{}/{}/{attempt}", self.uid, self.next_revision());
-        let head = &self.name[..self.name.len().min(240)];
-        let fresh =
-            format!("{}-{}", head.trim_end_matches(['-', '.']), &crate::digest::short_hex(fact.as_bytes())[..8]);
-        self.status.next_private_key_secret_name.clone().unwrap_or(fresh)
+        next_key_secret(&self.name, &self.uid, &self.status)
     }
 
     /// Whether the status already counts this failure.

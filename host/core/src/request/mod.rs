@@ -64,6 +64,9 @@ pub fn decide(observed: &Observed, now: Timestamp) -> RequestPlan {
     if let Some(why) = &observed.invalid {
         return status::invalid(observed, why, now);
     }
+    if let Issuer::Unserved(sentence) = &observed.issuer {
+        return status::unapproved(observed, sentence, now);
+    }
     if !observed.is_approved() && !observed.auto_approve {
         let message = "Waiting for an approver: Signet approves no requests by itself here, so somebody else has to; \
                        `cmctl approve` does";
@@ -76,7 +79,9 @@ pub fn decide(observed: &Observed, now: Timestamp) -> RequestPlan {
 fn sign(observed: &Observed, now: Timestamp) -> RequestPlan {
     match &observed.issuer {
         Issuer::Foreign => RequestPlan::rest(),
-        Issuer::Missing(sentence) | Issuer::NotReady(sentence) => status::pending(observed, sentence, now),
+        Issuer::Missing(sentence) | Issuer::NotReady(sentence) | Issuer::Unserved(sentence) => {
+            status::pending(observed, sentence, now)
+        }
         Issuer::Refuses { reason, message } => status::failed(observed, reason, message, now),
         Issuer::Acme { name, spec, order: None } => {
             attempt(observed, Action::CreateOrder { name: name.clone(), spec: spec.clone() }, "OrderFailed", now)

@@ -28,6 +28,8 @@ pub enum Issuer {
     Foreign,
     /// There is none of that name and kind; the sentence says where it was looked for.
     Missing(String),
+    /// Signet serves no issuer of this kind here, and has no right to approve for one; why, as a sentence.
+    Unserved(String),
     /// It can not sign yet; the sentence says why.
     NotReady(String),
     /// It can not sign this request, ever; the sentence says why.

@@ -28,6 +28,13 @@ pub(super) fn pending(observed: &Observed, message: &str, now: Timestamp) -> Req
     plan(observed, status)
 }
 
+/// A request that waits, and is not approved.
+pub(super) fn unapproved(observed: &Observed, message: &str, now: Timestamp) -> RequestPlan {
+    let mut status = observed.status.clone();
+    ready(&mut status, ConditionStatus::False, reason::PENDING, message, now);
+    plan(observed, status)
+}
+
 /// A request that is signed.
 pub(super) fn issued(
     observed: &Observed,

@@ -102,7 +102,7 @@ impl Kind for Certificates {
                 self.renewals.ask(cx, certificate, id).await;
                 Ok(())
             }
-            Action::DeleteNextKey { secret } => match cx.stores.secrets.get(&beside(certificate, &secret)) {
+            Action::DeleteNextKey { secret } => match secrets::read(cx, &beside(certificate, &secret)).await? {
                 Some(secret) => cx.writer.delete(&*secret).await,
                 None => Ok(()),
             },

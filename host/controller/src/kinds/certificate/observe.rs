@@ -7,9 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use signet_api::certificaterequest::{condition as of_request, reason};
+use signet_api::labels::PRIVATE_KEY_SECRET_NAME;
 use signet_api::meta::{condition, has_condition};
 use signet_api::{Certificate, CertificateRequest, CertificateSpec, ConditionStatus, labels};
-use signet_core::certificate::{Ari, Failure, NextKey, Observed, Outcome, Pair, Request, SecretData, TargetSecret};
+use signet_core::certificate::{
+    Ari, Failure, NextKey, Observed, Outcome, Pair, Request, SecretData, TargetSecret, next_key_secret,
+};
 use signet_core::digest::sha256_hex;
 use signet_core::pki::{self, Chain, Csr, KeyFacts};
 use signet_core::revocation::{self, Identity, Record, Standing, compromise, read_records};
@@ -55,7 +58,7 @@ pub(super) async fn observe(
         rival: rival(cx, certificate, secret.as_deref()),
         issuer_kind,
         secret: secret.as_deref().map(|secret| observe_target(cx, certificate, secret)),
-        next_keys: next_keys(cx, certificate),
+        next_keys: next_keys(cx, certificate, &requests).await?,
         request,
         current_request_mismatches: current.map(|request| mismatches(&spec, request)),
         surplus_requests: surplus(&spec, revision, &requests, &retained),
@@ -92,9 +95,19 @@ fn rival(cx: &Context, certificate: &Certificate, secret: Option<&Secret>) -> Op
     owner.map(|owner| owner.name_any()).filter(|owner| *owner != certificate.name_any())
 }
 
-fn next_keys(cx: &Context, certificate: &Certificate) -> Vec<NextKey> {
+/// The Secrets with keys that the Certificate owns. Where Secrets are not watched, those of them that an attempt
+/// of now or the requests that are left would have.
+async fn next_keys(
+    cx: &Context,
+    certificate: &Certificate,
+    requests: &[Arc<CertificateRequest>],
+) -> Result<Vec<NextKey>, Error> {
     let is_next = |secret: &&Arc<Secret>| secret.labels().contains_key(labels::NEXT_PRIVATE_KEY);
-    let owned = children(&cx.stores.secrets, certificate);
+    let owned = if cx.stores.scope.watches_secrets() {
+        children(&cx.stores.secrets, certificate)
+    } else {
+        named_keys(cx, certificate, requests).await?
+    };
     let records = records(certificate);
     let next = owned.iter().filter(is_next).map(|secret| NextKey {
         secret: secret.name_any(),
@@ -103,7 +116,27 @@ fn next_keys(cx: &Context, certificate: &Certificate) -> Vec<NextKey> {
             key_violation(&certificate.spec, &key).is_none() && compromise(&records, &digest).is_none()
         }),
     });
-    next.collect()
+    Ok(next.collect())
+}
+
+async fn named_keys(
+    cx: &Context,
+    certificate: &Certificate,
+    requests: &[Arc<CertificateRequest>],
+) -> Result<Vec<Arc<Secret>>, Error> {
+    let status = certificate.status.clone().unwrap_or_default();
+    let next = next_key_secret(&certificate.name_any(), &certificate.uid().unwrap_or_default(), &status);
+    let of_request = |request: &Arc<CertificateRequest>| request.annotations().get(PRIVATE_KEY_SECRET_NAME).cloned();
+    let names: BTreeSet<String> = requests.iter().filter_map(of_request).chain([next]).collect();
+    let mut owned = Vec::new();
+    for name in names {
+        let secret = secrets::read(cx, &beside(certificate, &name)).await?;
+        let is_owned = |secret: &Arc<Secret>| {
+            secret.owner_references().iter().any(|owner| Some(&owner.uid) == certificate.metadata.uid.as_ref())
+        };
+        owned.extend(secret.filter(is_owned));
+    }
+    Ok(owned)
 }
 
 fn key_facts(secret: &Secret) -> Result<KeyFacts, String> {
@@ -172,7 +205,7 @@ async fn observe_request(
     request: &CertificateRequest,
     made: Option<&str>,
 ) -> Result<Request, Error> {
-    let key_secret = request.annotations().get(labels::PRIVATE_KEY_SECRET_NAME).cloned().unwrap_or_default();
+    let key_secret = request.annotations().get(PRIVATE_KEY_SECRET_NAME).cloned().unwrap_or_default();
     let secret = match key_secret.as_str() {
         "" => None,
         name => secrets::read(cx, &Key::new(certificate.namespace().unwrap_or_default(), name)).await?,

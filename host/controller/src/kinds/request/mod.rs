@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use signet_api::issuer::AcmeIssuer;
-use signet_api::{CertificateRequest, CertificateRequestStatus, Order, labels};
+use signet_api::{CertificateRequest, CertificateRequestStatus, IssuerRef, Order, labels};
 use signet_core::pki::Csr;
 use signet_core::request::{self, Action, Issuer, Memory, Observed, RequestPlan, decide};
 
@@ -111,6 +111,7 @@ fn issuer(cx: &Context, request: &CertificateRequest) -> Issuer {
     let namespace = request.namespace().unwrap_or_default();
     let issuer = match AnyIssuer::find(&cx.stores, &namespace, reference) {
         Ok(issuer) => issuer,
+        Err(sentence) if cluster_issuers_are_unserved(cx, reference) => return Issuer::Unserved(sentence),
         Err(sentence) => return Issuer::Missing(sentence),
     };
     if let Err(sentence) = issuer.takes_more() {
@@ -132,6 +133,10 @@ fn issuer(cx: &Context, request: &CertificateRequest) -> Issuer {
             ),
         },
     }
+}
+
+fn cluster_issuers_are_unserved(cx: &Context, reference: &IssuerRef) -> bool {
+    reference.kind_if_set() == Some("ClusterIssuer") && cx.stores.cluster_issuers.parts().is_empty()
 }
 
 /// The Order that is under way, else the one to make.
