@@ -128,8 +128,9 @@ fn start(Arguments { name, command }: Arguments) -> Result<ExitCode> {
             return signet_lab::leash(*parent, program, args).map(|()| ExitCode::SUCCESS);
         }
         Subcommands::Init { lab, args } => return signet_lab::init(lab, args),
-        Subcommands::Supervise { name, config, inside: false, .. } => {
-            if serde_json::from_str::<Config>(config)?.level == Level::Node {
+        Subcommands::Supervise { name, config, inside, .. } => {
+            let has_node = serde_json::from_str::<Config>(config)?.level == Level::Node;
+            if has_node && !inside {
                 let args = std::env::args().skip(1).chain(["--inside".to_owned()]);
                 signet_lab::enter(name, &args.collect::<Vec<_>>())?;
             }
