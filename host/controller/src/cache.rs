@@ -31,12 +31,18 @@ pub(crate) struct Cache<K> {
 }
 
 struct State<K> {
-    objects: BTreeMap<Key, Arc<K>>,
-    by_index: HashMap<String, BTreeSet<Key>>,
+    objects: BTreeMap<Key, Kept<K>>,
+    by_index: HashMap<String, BTreeSet<(u64, Key)>>,
     gone: HashMap<String, Instant>,
     /// For each part whose listing is under way, those that were here when it began, with their versions, but
     /// for what it has shown.
     listings: BTreeMap<Part, BTreeMap<Key, String>>,
+}
+
+struct Kept<K> {
+    object: Arc<K>,
+    /// Its version when it was first seen here: what came later has a greater one.
+    born: u64,
 }
 
 impl<K: Resource + Clone> Cache<K> {
@@ -57,14 +63,14 @@ impl<K: Resource + Clone> Cache<K> {
     }
 
     pub(crate) fn get(&self, key: &Key) -> Option<Arc<K>> {
-        self.read().objects.get(key).cloned()
+        self.read().objects.get(key).map(|kept| kept.object.clone())
     }
 
-    /// Every object that the index puts under `group`, in the order of the keys.
+    /// Every object that the index puts under `group`, in the order in which they came.
     pub(crate) fn group(&self, group: &str) -> Vec<Arc<K>> {
         let state = self.read();
         let keys = state.by_index.get(group).into_iter().flatten();
-        keys.filter_map(|key| state.objects.get(key).cloned()).collect()
+        keys.filter_map(|(_, key)| state.objects.get(key).map(|kept| kept.object.clone())).collect()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -72,7 +78,7 @@ impl<K: Resource + Clone> Cache<K> {
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<K>> {
-        self.read().objects.values().cloned().collect()
+        self.read().objects.values().map(|kept| kept.object.clone()).collect()
     }
 
     /// Takes in an object unless what is here is newer. Whether it changed anything.
@@ -90,15 +96,16 @@ impl<K: Resource + Clone> Cache<K> {
         for listing in state.listings.values_mut() {
             listing.remove(&key);
         }
-        let old = state.objects.get(&key);
-        if old.is_some_and(|old| old.uid() == object.uid() && version(&**old) >= version(&*object)) {
+        let same = state.objects.get(&key).filter(|old| old.object.uid() == object.uid());
+        if same.is_some_and(|old| version(&*old.object) >= version(&*object)) {
             return false;
         }
+        let born = same.map_or_else(|| version(&*object), |old| old.born);
         self.unindex(&mut state, &key);
         for group in (self.index)(&object) {
-            state.by_index.entry(group).or_default().insert(key.clone());
+            state.by_index.entry(group).or_default().insert((born, key.clone()));
         }
-        state.objects.insert(key, object);
+        state.objects.insert(key, Kept { object, born });
         true
     }
 
@@ -120,7 +127,8 @@ impl<K: Resource + Clone> Cache<K> {
     pub(crate) fn begin_listing(&self, part: &Part) {
         let mut state = self.write();
         let here = state.objects.iter().filter(|(key, _)| part.has(key));
-        let here = here.map(|(key, object)| (key.clone(), object.resource_version().unwrap_or_default())).collect();
+        let version = |kept: &Kept<K>| kept.object.resource_version().unwrap_or_default();
+        let here = here.map(|(key, kept)| (key.clone(), version(kept))).collect();
         state.listings.insert(part.clone(), here);
     }
 
@@ -130,7 +138,7 @@ impl<K: Resource + Clone> Cache<K> {
         let mut state = self.write();
         let mut gone = Vec::new();
         for (key, version) in state.listings.remove(part).unwrap_or_default() {
-            let unchanged = |object: &Arc<K>| object.resource_version().unwrap_or_default() == version;
+            let unchanged = |kept: &Kept<K>| kept.object.resource_version().unwrap_or_default() == version;
             if state.objects.get(&key).is_some_and(unchanged) {
                 self.drop_key(&mut state, &key, None);
                 gone.push(key);
@@ -148,7 +156,7 @@ impl<K: Resource + Clone> Cache<K> {
     }
 
     fn drop_key(&self, state: &mut State<K>, key: &Key, uid: Option<String>) -> bool {
-        let same = |object: &Arc<K>| uid.is_none() || object.uid() == uid;
+        let same = |kept: &Kept<K>| uid.is_none() || kept.object.uid() == uid;
         if !state.objects.get(key).is_some_and(same) {
             return false;
         }
@@ -158,10 +166,11 @@ impl<K: Resource + Clone> Cache<K> {
     }
 
     fn unindex(&self, state: &mut State<K>, key: &Key) {
-        let groups = state.objects.get(key).map(|object| (self.index)(object)).unwrap_or_default();
+        let Some(Kept { object, born }) = state.objects.get(key) else { return };
+        let (groups, entry) = ((self.index)(object), (*born, key.clone()));
         for group in groups {
             if let Some(keys) = state.by_index.get_mut(&group) {
-                keys.remove(key);
+                keys.remove(&entry);
                 if keys.is_empty() {
                     state.by_index.remove(&group);
                 }
@@ -240,6 +249,19 @@ mod tests {
         assert!(!cache.remove(&object("a", "1", "12")), "the deletion of the first is not that of the second");
         assert_eq!(cache.group("uid 2").len(), 1);
         assert_eq!(cache.group("uid 1").len(), 0);
+    }
+
+    #[test]
+    fn a_group_is_in_the_order_in_which_its_objects_came() {
+        let cache = Cache::new(|_: &ConfigMap| vec!["all".to_owned()]);
+        for (name, version) in [("b", "10"), ("a", "11"), ("c", "9"), ("b", "12")] {
+            cache.put(object(name, name, version));
+        }
+        let names = || cache.group("all").iter().map(|object| object.name_any()).collect::<Vec<_>>().concat();
+        assert_eq!(names(), "cba", "by the version of each when it was first seen");
+        cache.remove(&object("b", "b", "12"));
+        cache.put(object("b", "successor", "13"));
+        assert_eq!(names(), "cab");
     }
 
     #[test]
