@@ -128,7 +128,8 @@ impl Account {
         self.post(Resource::Account, &self.uri, r#"{"status":"deactivated"}"#.to_owned()).await.map(drop)
     }
 
-    /// What an HTTP-01 challenge must answer (RFC 8555, section 8.1).
+    /// What an HTTP-01 challenge must answer (RFC 8555, section 8.1), and what the certificate of a
+    /// TLS-ALPN-01 challenge holds the digest of.
     pub fn key_authorization(&self, token: &str) -> String {
         format!("{token}.{}", self.key.thumbprint())
     }

@@ -43,12 +43,13 @@ pub struct ChallengeSpec {
     /// Whether the certificate is for `*.` of the name.
     #[serde(default, skip_serializing_if = "is_false")]
     pub wildcard: bool,
-    /// The way of proving: HTTP-01 (a file on a web server) or DNS-01 (a TXT record).
+    /// The way of proving: HTTP-01 (a file on a web server), DNS-01 (a TXT record) or TLS-ALPN-01 (a
+    /// TLS handshake).
     #[serde(rename = "type")]
     pub type_: ChallengeType,
     /// The CA's token.
     pub token: String,
-    /// What to show: the key authorization for HTTP-01, the value of the TXT record for DNS-01.
+    /// What to show: the value of the TXT record for DNS-01, else the key authorization.
     pub key: String,
     /// The solver that shows it, as it stood on the issuer when the Challenge was made.
     pub solver: Solver,
@@ -67,6 +68,9 @@ pub enum ChallengeType {
     /// A TXT record below the name (section 8.4).
     #[serde(rename = "DNS-01")]
     Dns01,
+    /// A certificate that the name's port 443 answers the CA's handshake with (RFC 8737).
+    #[serde(rename = "TLS-ALPN-01")]
+    TlsAlpn01,
 }
 
 impl ChallengeType {
@@ -75,6 +79,7 @@ impl ChallengeType {
         match self {
             Self::Http01 => "http-01",
             Self::Dns01 => "dns-01",
+            Self::TlsAlpn01 => "tls-alpn-01",
         }
     }
 }

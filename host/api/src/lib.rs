@@ -38,7 +38,7 @@ pub use duration::{Duration, DurationError};
 pub use issuer::{Issuer, IssuerSpec, IssuerStatus};
 pub use meta::{Condition, ConditionStatus, IssuerRef, SecretRef, State};
 pub use order::{Order, OrderSpec, OrderStatus};
-pub use solver::{Dns01, Http01, Solver};
+pub use solver::{Dns01, Http01, Solver, TlsAlpn01};
 pub use usages::KeyUsage;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;

@@ -1,8 +1,8 @@
 //! One solver of an ACME issuer: which names it is for, and which plugin proves them with which
 //! config.
 //!
-//! No plugin is known here. A stanza under `http01` or `dns01` is JSON by the name of the plugin
-//! that it is for. The schema that users see has more: [`crate::known_solvers`] describes the
+//! No plugin is known here. A stanza under `http01`, `dns01` or `tlsALPN01` is JSON by the name of the
+//! plugin that it is for. The schema that users see has more: [`crate::known_solvers`] describes the
 //! stanzas that cert-manager has, so that the API server checks them and kubectl explains them.
 
 use std::collections::BTreeMap;
@@ -12,13 +12,14 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::challenge::ChallengeType;
 use crate::duration::Duration;
 use crate::known_solvers;
 
 /// The stanza that stands for a plugin of another name.
 const WEBHOOK: &str = "webhook";
 
-/// A way to prove names: exactly one of http01 and dns01.
+/// A way to prove names: exactly one of http01, dns01 and tlsALPN01.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Solver {
@@ -36,6 +37,21 @@ pub struct Solver {
     /// Prove names by TXT records in the DNS (DNS-01): exactly one plugin by name, with its config.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns01: Option<Dns01>,
+    /// Prove names by a TLS handshake on port 443 (TLS-ALPN-01): exactly one plugin by name, with its
+    /// config. Not for wildcard names. (An addition of Signet.)
+    #[serde(default, rename = "tlsALPN01", skip_serializing_if = "Option::is_none")]
+    pub tls_alpn01: Option<TlsAlpn01>,
+}
+
+/// One of the ways to prove names that a solver has.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Way<'a> {
+    /// `http01`.
+    Http01(&'a Http01),
+    /// `dns01`.
+    Dns01(&'a Dns01),
+    /// `tlsALPN01`.
+    TlsAlpn01(&'a TlsAlpn01),
 }
 
 /// Which names a solver is for. All that is set must fit; of several solvers that fit, the one
@@ -73,6 +89,14 @@ pub struct Dns01 {
     /// https address for DNS over HTTPS.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nameservers: Vec<String>,
+    /// Each plugin's config by the plugin's name. There should be one.
+    #[serde(flatten)]
+    pub stanzas: BTreeMap<String, Value>,
+}
+
+/// Proof by a TLS handshake.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TlsAlpn01 {
     /// Each plugin's config by the plugin's name. There should be one.
     #[serde(flatten)]
     pub stanzas: BTreeMap<String, Value>,
@@ -120,6 +144,10 @@ impl StanzaConfig<'_> {
 /// Why a solver does not name one plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StanzaError {
+    /// There is no way to prove names.
+    NoWay,
+    /// There are several ways, by these fields.
+    Ways(Vec<&'static str>),
     /// There is no stanza.
     Missing,
     /// There are several, by these names.
@@ -133,6 +161,8 @@ pub enum StanzaError {
 impl fmt::Display for StanzaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NoWay => f.write_str("none of http01, dns01 and tlsALPN01 is set; exactly one is needed"),
+            Self::Ways(fields) => write!(f, "{} are all set; exactly one is needed", fields.join(", ")),
             Self::Missing => f.write_str("no solver plugin is named; exactly one is needed"),
             Self::Several(names) => {
                 write!(f, "{} are all set; exactly one solver plugin can be", names.join(", "))
@@ -145,10 +175,55 @@ impl fmt::Display for StanzaError {
 
 impl std::error::Error for StanzaError {}
 
-impl Http01 {
+impl Solver {
+    /// The one way to prove names.
+    pub fn way(&self) -> Result<Way<'_>, StanzaError> {
+        let Self { http01, dns01, tls_alpn01, selector: _, wait_instead_of_self_check: _ } = self;
+        let all =
+            [http01.as_ref().map(Way::Http01), dns01.as_ref().map(Way::Dns01), tls_alpn01.as_ref().map(Way::TlsAlpn01)];
+        let set: Vec<_> = all.into_iter().flatten().collect();
+        match set[..] {
+            [way] => Ok(way),
+            [] => Err(StanzaError::NoWay),
+            _ => Err(StanzaError::Ways(set.iter().map(Way::field).collect())),
+        }
+    }
+}
+
+impl<'a> Way<'a> {
+    /// Its field of the solver.
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::Http01(_) => "http01",
+            Self::Dns01(_) => "dns01",
+            Self::TlsAlpn01(_) => "tlsALPN01",
+        }
+    }
+
+    /// What its Challenges are.
+    pub fn challenge_type(&self) -> ChallengeType {
+        match self {
+            Self::Http01(_) => ChallengeType::Http01,
+            Self::Dns01(_) => ChallengeType::Dns01,
+            Self::TlsAlpn01(_) => ChallengeType::TlsAlpn01,
+        }
+    }
+
+    /// Each plugin's config by the plugin's name, as it is written.
+    pub fn stanzas(&self) -> &'a BTreeMap<String, Value> {
+        match self {
+            Self::Http01(http01) => &http01.stanzas,
+            Self::Dns01(dns01) => &dns01.stanzas,
+            Self::TlsAlpn01(tls_alpn01) => &tls_alpn01.stanzas,
+        }
+    }
+
     /// The one plugin that is named.
-    pub fn stanza(&self) -> Result<Stanza<'_>, StanzaError> {
-        only_stanza(&self.stanzas)
+    pub fn stanza(&self) -> Result<Stanza<'a>, StanzaError> {
+        match self {
+            Self::Dns01(dns01) => dns01.stanza(),
+            Self::Http01(_) | Self::TlsAlpn01(_) => only_stanza(self.stanzas()),
+        }
     }
 }
 
@@ -199,6 +274,17 @@ impl JsonSchema for Http01 {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         known_solvers::open(known_solvers::Http01::json_schema(generator))
+    }
+}
+
+impl JsonSchema for TlsAlpn01 {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "TlsAlpn01".into()
+    }
+
+    /// cert-manager has no such stanzas: what each holds is in the schema of its plugin's manifest.
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        known_solvers::open(schemars::json_schema!({ "type": "object" }))
     }
 }
 
@@ -253,6 +339,18 @@ mod tests {
         ] {
             assert_eq!(dns01(value.clone()).stanza(), Err(error), "{value}");
         }
+    }
+
+    #[test]
+    fn exactly_one_way_is_wanted() {
+        let solver = |value: Value| serde_json::from_value::<Solver>(value).unwrap();
+        let one = solver(json!({"tlsALPN01": {"edge": {"a": 1}}}));
+        let way = one.way().unwrap();
+        assert_eq!((way.field(), way.challenge_type()), ("tlsALPN01", ChallengeType::TlsAlpn01));
+        assert_eq!(way.stanza().unwrap().plugin, "edge");
+        assert_eq!(solver(json!({})).way(), Err(StanzaError::NoWay));
+        let both = solver(json!({"dns01": {}, "tlsALPN01": {}}));
+        assert_eq!(both.way(), Err(StanzaError::Ways(vec!["dns01", "tlsALPN01"])));
     }
 
     #[test]

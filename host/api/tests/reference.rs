@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 /// What we have and cert-manager has not, or the other way round, with the reason.
-const DIFFERENCES: [(&str, &str, &str); 9] = [
+const DIFFERENCES: [(&str, &str, &str); 11] = [
     ("certificates", ".\tobject\trequired=spec", "an object without a spec was always refused"),
     ("certificaterequests", ".\tobject\trequired=spec", "an object without a spec was always refused"),
     ("orders", ".\tobject\trequired=spec", "metadata is always there"),
     ("challenges", ".\tobject\trequired=spec", "metadata is always there"),
     ("challenges", ".status.receipt\tstring", "what a solver remembers"),
+    ("challenges", ".spec.type\tstring\tenum=HTTP-01|DNS-01|TLS-ALPN-01", "the way that cert-manager has not"),
     ("certificaterequests", ".spec.extra{}\tarray\tlist=atomic", "the same, said outright"),
     (
         "certificaterequests",
@@ -20,6 +21,7 @@ const DIFFERENCES: [(&str, &str, &str); 9] = [
     ),
     ("solver", ".dns01\tobject\tany", "any plugin can be named"),
     ("solver", ".http01\tobject\tany", "any plugin can be named"),
+    ("solver", ".tlsALPN01\tobject\tany", "the way that cert-manager has not"),
 ];
 
 /// Where a solver stands.

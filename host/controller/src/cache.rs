@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_group_is_in_the_order_in_which_its_objects_came() {
-        let cache = Cache::new(|_: &ConfigMap| vec!["all".to_owned()]);
+        let cache = Cache::new([Part::Cluster].into(), |_: &ConfigMap| vec!["all".to_owned()]);
         for (name, version) in [("b", "10"), ("a", "11"), ("c", "9"), ("b", "12")] {
             cache.put(object(name, name, version));
         }

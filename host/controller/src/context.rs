@@ -16,6 +16,7 @@ use crate::metrics::Metrics;
 use crate::replicas::Replicas;
 use crate::self_check::SelfCheck;
 use crate::stores::{Queues, Stores};
+use crate::tls_alpn01;
 use crate::writer::Writer;
 
 /// What every reconcile shares.
@@ -31,6 +32,7 @@ pub(crate) struct Context {
     pub(crate) registry: Arc<Registry>,
     pub(crate) secret_changes: SecretChanges,
     pub(crate) self_check: SelfCheck,
+    pub(crate) tls_look: tls_alpn01::Look,
     pub(crate) replicas: Arc<Replicas>,
     /// When this process began to take decisions.
     pub(crate) started: OnceLock<Timestamp>,

@@ -36,6 +36,7 @@ use crate::scope::Scope;
 use crate::self_check::SelfCheck;
 use crate::serve::{self, Server};
 use crate::stores::{Queues, Stores};
+use crate::tls_alpn01::{Look, Responder};
 use crate::writer::Writer;
 use crate::{plugins, reconcile, replicas, resync, watch};
 
@@ -163,6 +164,11 @@ async fn serve(
         let server = server.with_context(|| format!("could not listen on {address} for {what}"))?;
         servers.spawn(server.run(serving.clone()));
     }
+    let address = flags.tls_alpn01_listen_address;
+    let responder = Responder::bind(address, writer.stores().clone()).await;
+    let responder = responder
+        .with_context(|| format!("could not listen on {address} for TLS-ALPN-01 (--tls-alpn01-listen-address)"))?;
+    servers.spawn(responder.run(serving.clone()));
     Ok(servers)
 }
 
@@ -254,6 +260,7 @@ async fn context(
         writer: Writer::new(client.clone(), stores.clone()),
         events: Events::new(client, identity),
         accounts: Accounts::new(metrics.clone()),
+        tls_look: Look::new(of_http01.clone()),
         self_check: SelfCheck::new(of_http01).context("could not set up the HTTP-01 self-check")?,
         replicas: Arc::new(Replicas::new(&flags.http01_advertise_address)),
         secret_changes: SecretChanges::default(),

@@ -32,6 +32,7 @@ mod self_check;
 mod serve;
 mod stores;
 mod test_runner;
+mod tls_alpn01;
 mod watch;
 mod writer;
 

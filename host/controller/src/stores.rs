@@ -18,6 +18,7 @@ use crate::issuers::named_secrets;
 use crate::key::Key;
 use crate::queue::Queue;
 use crate::scope::Scope;
+use crate::tls_alpn01;
 
 /// What the process knows.
 pub(crate) struct Stores {
@@ -67,6 +68,7 @@ impl Stores {
                 let mut groups = owners(challenge);
                 groups.push(refers_to(&challenge.spec.issuer_ref));
                 groups.push(answers(&challenge.spec.token));
+                groups.extend(tls_alpn01::group(challenge));
                 groups
             }),
             issuers: Cache::new(scope.parts(), |issuer| groups_of_issuer(issuer, &issuer.spec)),

@@ -17,6 +17,7 @@ use crate::issuers::AnyIssuer;
 use crate::key::Key;
 use crate::scope::Part;
 use crate::stores::{Stored, keeps_list, names_secret, owner_key, uses_secret};
+use crate::tls_alpn01;
 use crate::writer::is_code;
 
 /// How many objects a page of the first listing has.
@@ -155,6 +156,10 @@ fn order(cx: &Context, order: &Order) {
 
 fn challenge(cx: &Context, challenge: &Challenge) {
     cx.queues.challenges.add(Key::of(challenge));
+    if let Some(group) = tls_alpn01::group(challenge) {
+        // Its turn may have come to an end.
+        cx.stores.challenges.group(&group).iter().for_each(|other| cx.queues.challenges.add(Key::of(&**other)));
+    }
     if let Some(owner) = owner_key(challenge, "Order") {
         cx.queues.orders.add(owner);
     }

@@ -176,6 +176,7 @@ fn lab_values(site: &Site, chart: &Chart) -> Value {
         format!("--metrics-listen-address={}", site.at(Port::Metrics)),
         format!("--healthz-listen-address={}", site.at(Port::Health)),
         format!("--http01-listen-address={}", site.at(Port::Http01)),
+        format!("--tls-alpn01-listen-address={}", site.tls_alpn01()),
         format!("--acme-http01-solver-nameservers={dns}"),
         format!("--plugin-http-nameservers={dns}"),
         format!("--plugin-http-ca-bundle={}", site.path("pki/world/ca.crt").display()),

@@ -104,6 +104,14 @@ impl Site {
         SocketAddrV4::new(self.address, port as u16)
     }
 
+    /// Where Signet answers TLS-ALPN-01 in a lab without a node: at an address of its own, as port 443 of
+    /// the lab's is the cloud's. A name leads there after `Lab::add_a`.
+    pub fn tls_alpn01(&self) -> SocketAddrV4 {
+        // Labs take theirs from the quarter below.
+        let [first, second, third, fourth] = self.address.octets();
+        SocketAddrV4::new(Ipv4Addr::new(first, second + 64, third, fourth), 443)
+    }
+
     /// A file or folder in the lab's directory.
     pub fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
         self.dir.join(relative)

@@ -9,7 +9,11 @@ const DNS01: [&str; 9] =
 
 pub(super) fn rules(rules: &mut Rules<'_>, solver: &str) {
     rules
-        .rule(solver, "has(self.http01) != has(self.dns01)", "exactly one of http01 and dns01 must be set")
+        .rule(
+            solver,
+            format!("{} == 1", count_set(&["http01", "dns01", "tlsALPN01"])),
+            "exactly one of http01, dns01 and tlsALPN01 must be set",
+        )
         .duration(&format!("{solver}.waitInsteadOfSelfCheck"))
         .rule(
             &format!("{solver}.http01"),

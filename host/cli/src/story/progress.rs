@@ -108,7 +108,7 @@ fn waits_for(gathered: &Gathered, challenge: &Challenge) -> String {
             "The proof of {name} has not begun: Signet works on a limited number at once. It goes on by itself."
         );
     }
-    let plugin = plugin(challenge.spec.type_, &challenge.spec.solver);
+    let plugin = plugin(&challenge.spec.solver);
     if !status.presented {
         let issuer = gathered.issuer_name();
         return match status.reason {
@@ -129,13 +129,16 @@ fn waits_for(gathered: &Gathered, challenge: &Challenge) -> String {
     }
 }
 
-/// A command that shows what the CA will see (RFC 8555, sections 8.3 and 8.4).
+/// A command that shows what the CA will see (RFC 8555, sections 8.3 and 8.4; RFC 8737, section 3).
 fn look(challenge: &Challenge) -> String {
     let name = &challenge.spec.dns_name;
     match challenge.spec.type_ {
         ChallengeType::Dns01 => format!("`dig +short TXT _acme-challenge.{name}`"),
         ChallengeType::Http01 => {
             format!("`curl -L http://{name}/.well-known/acme-challenge/{}`", challenge.spec.token)
+        }
+        ChallengeType::TlsAlpn01 => {
+            format!("`openssl s_client -connect {name}:443 -servername {name} -alpn acme-tls/1`")
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use signet_api::{Challenge, ChallengeStatus, ChallengeType, Solver, State};
+use signet_api::{Challenge, ChallengeStatus, Solver, State};
 
 use super::page::Page;
 use super::parts::hidden;
@@ -48,7 +48,7 @@ fn challenge(challenge: &Challenge, now: Timestamp) -> ([String; 4], Option<Stri
     };
     let spec = &challenge.spec;
     let kind = spec.type_.acme_name().to_uppercase();
-    let cells = [domain(challenge), kind, plugin(spec.type_, &spec.solver), state(status(challenge).state) + &shown];
+    let cells = [domain(challenge), kind, plugin(&spec.solver), state(status(challenge).state) + &shown];
     // What is proven needs no more words.
     (cells, reason.filter(|_| status(challenge).state != Some(State::Valid)))
 }
@@ -60,15 +60,10 @@ pub(super) fn domain(challenge: &Challenge) -> String {
 }
 
 /// The solver plugin that shows the proof.
-pub(super) fn plugin(type_: ChallengeType, solver: &Solver) -> String {
-    let stanza = match type_ {
-        ChallengeType::Http01 => solver.http01.as_ref().map(|http01| http01.stanza()),
-        ChallengeType::Dns01 => solver.dns01.as_ref().map(|dns01| dns01.stanza()),
-    };
-    match stanza {
-        Some(Ok(stanza)) => stanza.plugin.to_owned(),
-        Some(Err(error)) => format!("no solver ({error})"),
-        None => "no solver".to_owned(),
+pub(super) fn plugin(solver: &Solver) -> String {
+    match solver.way().and_then(|way| way.stanza()) {
+        Ok(stanza) => stanza.plugin.to_owned(),
+        Err(error) => format!("no solver ({error})"),
     }
 }
 

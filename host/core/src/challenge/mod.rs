@@ -201,7 +201,10 @@ fn next_step(observed: &Observed, now: Timestamp) -> ChallengePlan {
         _ => {}
     }
     let Some(presented) = &memory.presented else {
-        return step(observed, Action::Present, now);
+        return match &observed.behind {
+            Some(first) => queue_up(observed, first, now),
+            None => step(observed, Action::Present, now),
+        };
     };
     if let Some(wait) = observed.wait_instead_of_check {
         return match remaining(presented.at, wait, now) {
@@ -233,6 +236,17 @@ fn not_seen(observed: &Observed, presented: &Presented, message: &str) -> String
     }
     let _ = write!(reason, ". Signet goes on looking, every {} s", LONGEST_RECHECK.as_secs());
     reason
+}
+
+/// The name shows the proof of another Challenge, so this one is not yet worked on.
+fn queue_up(observed: &Observed, first: &str, now: Timestamp) -> ChallengePlan {
+    let name = &observed.dns_name;
+    let reason = format!(
+        "Challenge {first} was first to prove {name} by TLS-ALPN-01, which can show one proof at a time; this one \
+         follows when that one is done or gone"
+    );
+    let status = ChallengeStatus { state: Some(State::Pending), reason: Some(reason), ..observed.status.clone() };
+    tell(observed, status, Some(SLOT_RECHECK), now)
 }
 
 fn waiting(observed: &Observed, wait: Duration) -> String {
@@ -302,7 +316,10 @@ fn step(observed: &Observed, action: Action, now: Timestamp) -> ChallengePlan {
 
 /// Waits, and writes how far it is once the Challenge is old enough for that.
 fn progress(observed: &Observed, reason: Option<String>, wait: Option<Duration>, now: Timestamp) -> ChallengePlan {
-    let status = ChallengeStatus { reason, ..observed.progress_status() };
+    tell(observed, ChallengeStatus { reason, ..observed.progress_status() }, wait, now)
+}
+
+fn tell(observed: &Observed, status: ChallengeStatus, wait: Option<Duration>, now: Timestamp) -> ChallengePlan {
     match remaining(observed.created, PROGRESS_GRACE, now) {
         None => ChallengePlan { requeue: wait, ..write(observed, status) },
         Some(grace) => ChallengePlan::wait(wait.map_or(grace, |wait| wait.min(grace))),

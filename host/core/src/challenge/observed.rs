@@ -23,6 +23,9 @@ pub struct Observed {
     pub slot: bool,
     /// Whether its issuer is gone: then nobody can say how to clean up, should that fail.
     pub orphaned: bool,
+    /// Another Challenge, as namespace/name, whose proof of the same name is shown first. A handshake
+    /// (RFC 8737) asks for a name alone, so there is one proof at a time.
+    pub behind: Option<String>,
     /// How long to wait after showing the proof instead of looking for it.
     pub wait_instead_of_check: Option<Duration>,
     /// Whether Signet serves the proof itself: then looking for it, and showing it again, cost

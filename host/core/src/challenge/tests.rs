@@ -19,6 +19,7 @@ fn fresh() -> Observed {
         slot: true,
         orphaned: false,
         wait_instead_of_check: None,
+        behind: None,
         served: false,
         replicas: BTreeSet::new(),
         process_started: at(0),
@@ -233,4 +234,22 @@ fn a_proof_that_could_not_be_shown_again_is_looked_for_and_tried_later() {
     one.memory.not_shown(failure(Retry::Never).unwrap());
     assert_eq!(decide(&one, at(59)).actions, [Action::Check], "what was shown may be there all the same");
     assert_eq!(decide(&one, at(60)).actions, [Action::Present]);
+}
+
+#[test]
+fn a_proof_that_would_hide_another_waits_and_says_for_which() {
+    let mut one = Observed { behind: Some("shop/web-1-2-3".into()), served: true, ..fresh() };
+    assert_eq!(decide(&one, at(1)), ChallengePlan::wait(Duration::from_secs(2)), "it may take no time at all");
+    let plan = decide(&one, at(3));
+    assert_eq!((plan.actions.as_slice(), plan.requeue), ([].as_slice(), Some(SLOT_RECHECK)));
+    one.status = plan.status.unwrap();
+    assert!(one.status.reason.as_ref().unwrap().contains("Challenge shop/web-1-2-3 was first to prove a.test"));
+    assert!(!one.status.processing && !one.status.presented, "{:?}", one.status);
+    assert!(decide(&one, at(9)).is_converged());
+    one.behind = None;
+    assert_eq!(decide(&one, at(9)).actions, [Action::Present]);
+    // What is shown already goes on, whoever comes.
+    one.behind = Some("shop/web-1-2-3".into());
+    one.memory.shown(Presented::new(at(9), None));
+    assert_eq!(decide(&one, at(9)).actions, [Action::Check]);
 }

@@ -22,8 +22,9 @@ pub fn pick<'a>(
     });
     candidates.max_by_key(|(rank, _)| *rank).map(|(_, picked)| picked).ok_or_else(|| {
         let offered: Vec<_> = authorization.challenges.iter().map(|challenge| challenge.type_.as_str()).collect();
+        let rule = if authorization.wildcard == Some(true) { " A wildcard is proven by DNS-01 alone." } else { "" };
         format!(
-            "No solver of the issuer fits {name}: the CA offers {}, and the issuer has {}. \
+            "No solver of the issuer fits {name}: the CA offers {}, and the issuer has {}.{rule} \
              Add a solver to spec.acme.solvers, then order again",
             listed(&offered, "no way to prove it"),
             listed(&solvers.iter().map(described).collect::<Vec<_>>(), "no solvers"),
@@ -39,11 +40,10 @@ pub(super) fn full_name(authorization: &Authorization) -> String {
 
 /// The way that the solver proves, if it is on offer. A wildcard is proven by DNS-01 alone.
 fn kind(solver: &Solver, authorization: &Authorization) -> Option<ChallengeType> {
-    let kind = match (&solver.dns01, &solver.http01) {
-        (Some(_), _) => ChallengeType::Dns01,
-        (None, Some(_)) if authorization.wildcard != Some(true) => ChallengeType::Http01,
-        _ => return None,
-    };
+    let kind = solver.way().ok()?.challenge_type();
+    if authorization.wildcard == Some(true) && kind != ChallengeType::Dns01 {
+        return None;
+    }
     authorization.challenges.iter().any(|offered| offered.type_ == kind.acme_name()).then_some(kind)
 }
 
@@ -65,14 +65,13 @@ fn holds(zone: &str, name: &str) -> bool {
 }
 
 fn described(solver: &Solver) -> String {
-    let stanzas = match (&solver.dns01, &solver.http01) {
-        (Some(dns01), _) => ("dns01", &dns01.stanzas),
-        (None, Some(http01)) => ("http01", &http01.stanzas),
-        (None, None) => return "an empty solver".to_owned(),
+    let way = match solver.way() {
+        Ok(way) => way,
+        Err(error) => return format!("a solver in which {error}"),
     };
-    let plugins: Vec<_> = stanzas.1.keys().map(String::as_str).collect();
+    let plugins: Vec<_> = way.stanzas().keys().map(String::as_str).collect();
     let Selector { match_labels, dns_names, dns_zones } = solver.selector.clone().unwrap_or_default();
-    let mut text = format!("{} {}", stanzas.0, plugins.join("+"));
+    let mut text = format!("{} {}", way.field(), plugins.join("+"));
     for (what, values) in [("dnsNames", dns_names), ("dnsZones", dns_zones)] {
         if !values.is_empty() {
             text.push_str(&format!(" ({what}: {})", values.join(", ")));

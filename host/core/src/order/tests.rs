@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use k8s_openapi::ByteString;
-use signet_api::solver::{Dns01, Http01, Selector};
-use signet_api::{IssuerRef, Solver};
+use signet_api::solver::{Dns01, Http01, Selector, TlsAlpn01};
+use signet_api::{ChallengeType, IssuerRef, Solver};
 
 use super::*;
 use crate::acme::ChallengeAtCa;
@@ -144,6 +144,7 @@ impl World {
                     slot: true,
                     orphaned: false,
                     wait_instead_of_check: None,
+                    behind: None,
                     served: true,
                     replicas: Default::default(),
                     process_started: at(self.second),
@@ -313,6 +314,29 @@ fn the_best_solver_is_picked() {
     let wildcard = authorization(&at_ca("a.b.test", true));
     let message = pick(&[http01()], &Default::default(), &wildcard).unwrap_err();
     assert!(message.contains("*.a.b.test") && message.contains("http01 web"), "{message}");
+}
+
+#[test]
+fn a_handshake_proves_where_the_ca_offers_it_and_no_wildcard() {
+    let solver = Solver {
+        tls_alpn01: Some(TlsAlpn01 { stanzas: [("edge".to_owned(), serde_json::json!({}))].into() }),
+        ..Solver::default()
+    };
+    let mut offer = at_ca("a.test", false);
+    let refused = |offer: &AuthorizationAtCa| {
+        pick(std::slice::from_ref(&solver), &Default::default(), &authorization(offer)).map(|(_, type_)| type_)
+    };
+    assert_eq!(
+        refused(&offer).unwrap_err(),
+        "No solver of the issuer fits a.test: the CA offers http-01, dns-01, and the issuer has tlsALPN01 edge. \
+         Add a solver to spec.acme.solvers, then order again"
+    );
+    let way = ChallengeAtCa { kind: "tls-alpn-01".into(), ..offer.challenges[0].clone() };
+    offer.challenges.push(way);
+    assert_eq!(refused(&offer), Ok(ChallengeType::TlsAlpn01));
+    offer.wildcard = true;
+    let message = refused(&offer).unwrap_err();
+    assert!(message.contains("fits *.a.test") && message.contains("A wildcard is proven by DNS-01 alone"), "{message}");
 }
 
 #[test]

@@ -46,6 +46,10 @@ pub(super) async fn check(cx: &Context, challenge: &Challenge) -> Sight {
             Ok(()) => Sight::Seen,
             Err(message) => Sight::NotSeen(message),
         },
+        ChallengeType::TlsAlpn01 => match cx.tls_look.look(&spec.dns_name, &spec.key).await {
+            Ok(()) => Sight::Seen,
+            Err(message) => Sight::NotSeen(message),
+        },
         ChallengeType::Dns01 => match look_in_dns(cx, challenge).await {
             Ok(Propagation::Everywhere) => Sight::Seen,
             Ok(Propagation::Missing(missing)) => {

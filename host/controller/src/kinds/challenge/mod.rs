@@ -30,6 +30,7 @@ use crate::key::Key;
 use crate::kinds::issuer::{stanza, unknown};
 use crate::queue::Queue;
 use crate::reconcile::Kind;
+use crate::tls_alpn01;
 use crate::writer::Contested;
 use backend::{ForChallenge, Told};
 
@@ -89,6 +90,7 @@ impl Kind for Challenges {
                 .as_ref()
                 .and_then(|wait| Duration::try_from(wait.get()).ok()),
             status,
+            behind: behind(cx, challenge),
             served: is_served(challenge),
             replicas: cx.replicas.addresses(),
             process_started: *cx.started.get_or_init(Timestamp::now),
@@ -159,6 +161,15 @@ impl Kind for Challenges {
         });
         join_all(challenges.iter().map(|challenge| self.show(cx, challenge))).await;
     }
+}
+
+/// The Challenge whose proof by a handshake for the same name is shown first, if it is another.
+fn behind(cx: &Context, challenge: &Challenge) -> Option<String> {
+    if challenge.spec.type_ != ChallengeType::TlsAlpn01 {
+        return None;
+    }
+    let first = tls_alpn01::in_turn(&cx.stores.challenges, &tls_alpn01::server_name(&challenge.spec.dns_name))?;
+    (first.uid() != challenge.uid()).then(|| Key::of(&*first).to_string())
 }
 
 /// Whether Signet serves the proof itself.
@@ -299,6 +310,11 @@ async fn question(cx: &Context, challenge: &Challenge, ambient: bool) -> Result<
             host: spec.dns_name.clone(),
             token: spec.token.clone(),
             key_authorization: spec.key.clone(),
+        }),
+        ChallengeType::TlsAlpn01 => Ok(signet_plugins::Challenge::TlsAlpn01 {
+            host: spec.dns_name.clone(),
+            server_name: tls_alpn01::server_name(&spec.dns_name),
+            token: spec.token.clone(),
         }),
         ChallengeType::Dns01 => {
             let record = record(cx, challenge).await?;

@@ -2,19 +2,20 @@
 
 use serde_json::Value;
 use signet_api::Solver;
-use signet_api::solver::{Stanza, StanzaError};
+use signet_api::solver::{Stanza, StanzaError, Way};
 use signet_plugins::{ChallengeKind, Registry};
 
-/// The one stanza of a solver, the way that it proves, and where it stands below the solver.
+/// The one stanza of a solver, the challenges that it is for, and where it stands below the solver.
 pub(crate) fn stanza(
     solver: &Solver,
-) -> Result<(ChallengeKind, &'static str, Result<Stanza<'_>, StanzaError>), &'static str> {
-    match (&solver.http01, &solver.dns01) {
-        (Some(http01), None) => Ok((ChallengeKind::Http01, "http01", http01.stanza())),
-        (None, Some(dns01)) => Ok((ChallengeKind::Dns01, "dns01", dns01.stanza())),
-        (Some(_), Some(_)) => Err("http01 and dns01 are both set; exactly one is needed"),
-        (None, None) => Err("neither http01 nor dns01 is set; exactly one is needed"),
-    }
+) -> Result<(ChallengeKind, &'static str, Result<Stanza<'_>, StanzaError>), StanzaError> {
+    let way = solver.way()?;
+    let kind = match way {
+        Way::Http01(_) => ChallengeKind::Http01,
+        Way::Dns01(_) => ChallengeKind::Dns01,
+        Way::TlsAlpn01(_) => ChallengeKind::TlsAlpn01,
+    };
+    Ok((kind, way.field(), way.stanza()))
 }
 
 /// All that is wrong with the solvers, as `field: what` sentences.

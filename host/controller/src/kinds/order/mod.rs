@@ -213,7 +213,7 @@ fn own_challenge(challenge: &Challenge) -> OwnChallenge {
 
 fn challenge(order: &Order, name: String, spec: ChallengeSpec, account: &Account) -> Challenge {
     let key = match spec.type_ {
-        ChallengeType::Http01 => account.key_authorization(&spec.token),
+        ChallengeType::Http01 | ChallengeType::TlsAlpn01 => account.key_authorization(&spec.token),
         ChallengeType::Dns01 => account.dns01_value(&spec.token),
     };
     Challenge {
