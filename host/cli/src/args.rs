@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use signet_core::revocation::Reason;
 
 /// See how certificates stand, have them renewed or revoked, and put solvers into the cluster
@@ -44,6 +44,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         of: RevokeOf,
     },
+    /// Give the ACME account of an issuer another key, or end it
+    Account {
+        #[command(subcommand)]
+        command: Account,
+    },
     /// Put solvers into the cluster, list them, take them out
     Plugin {
         #[command(subcommand)]
@@ -61,6 +66,58 @@ pub(crate) enum StatusOf {
         /// Name of the Certificate
         name: String,
     },
+    /// An Issuer, and its account when it is of type acme
+    #[command(visible_alias = "issuers")]
+    Issuer {
+        /// Name of the Issuer
+        name: String,
+    },
+    /// A ClusterIssuer, and its account when it is of type acme
+    #[command(visible_alias = "clusterissuers")]
+    Clusterissuer {
+        /// Name of the ClusterIssuer
+        name: String,
+    },
+}
+
+/// Each asks for it once; Signet carries it out.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Account {
+    /// Give the account another key; the one that it has is of no use afterwards
+    Rollover(OfIssuer),
+    /// End the account for good: nothing is ordered or renewed by the issuer afterwards
+    Deactivate {
+        #[command(flatten)]
+        of: OfIssuer,
+        /// Do it; else this only says what comes of it
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OfIssuer {
+    /// Kind of the issuer
+    #[arg(value_enum)]
+    pub(crate) kind: IssuerKind,
+    /// Name of the issuer
+    pub(crate) name: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum IssuerKind {
+    Issuer,
+    Clusterissuer,
+}
+
+impl IssuerKind {
+    /// As it is written on the command line.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Issuer => "issuer",
+            Self::Clusterissuer => "clusterissuer",
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -178,6 +235,22 @@ mod tests {
             ("revoke certificate web --reason boredom", false),
             ("revoke certificate", false),
             ("revoke web", false),
+        ] {
+            let words = ["kubectl-signet"].into_iter().chain(line.split(' '));
+            assert_eq!(Arguments::try_parse_from(words).is_ok(), good, "{line}");
+        }
+    }
+
+    #[test]
+    fn an_account_is_that_of_an_issuer() {
+        for (line, good) in [
+            ("account rollover issuer ca -n team-a", true),
+            ("account rollover clusterissuer ca", true),
+            ("account deactivate issuer ca --yes", true),
+            ("account rollover ca", false),
+            ("account rollover certificate web", false),
+            ("account rollover issuer ca --yes", false),
+            ("status clusterissuer ca", true),
         ] {
             let words = ["kubectl-signet"].into_iter().chain(line.split(' '));
             assert_eq!(Arguments::try_parse_from(words).is_ok(), good, "{line}");

@@ -19,10 +19,13 @@ use signet_api::{
 };
 use signet_core::pki::{Chain, Names};
 
+use crate::args::IssuerKind;
 use crate::cluster::{Cluster, is_missing, sentence};
 use crate::gathered::{
     Gathered, Happening, IssuerFacts, Leaf, SecretFacts, Seen, SeenIssuer, current_request, is_owned,
 };
+use crate::issuers::Issuers;
+use crate::story::issuer::GatheredIssuer;
 
 /// How many events are told.
 const HAPPENINGS: usize = 10;
@@ -63,6 +66,17 @@ pub(crate) async fn gather(cluster: &Cluster, name: &str) -> Result<Gathered> {
     let cluster_events = cluster_events.there().cloned().unwrap_or_default();
     gathered.happenings = events.map(|all| happenings(&gathered, all.into_iter().chain(cluster_events)));
     Ok(gathered)
+}
+
+/// Reads an issuer and what happened to it.
+pub(crate) async fn gather_issuer(cluster: &Cluster, kind: IssuerKind, name: &str) -> Result<GatheredIssuer> {
+    let found = Issuers::new(cluster, kind).get(name).await?;
+    let namespace = found.metadata.namespace.as_deref().unwrap_or(CLUSTER_EVENTS);
+    let api = Api::<Event>::namespaced(cluster.client.clone(), namespace);
+    let params = ListParams::default().fields(&format!("regarding.kind={},regarding.name={name}", found.kind));
+    let subject = [format!("{} {name}", found.kind)];
+    let happenings = list(api, params).await.map(|events| latest(&subject, events.into_iter()));
+    Ok(GatheredIssuer { found, happenings })
 }
 
 /// Reads one Certificate; the error names it.
@@ -176,7 +190,10 @@ fn newest<K: Resource>(all: Vec<K>) -> Option<K> {
 
 /// The last events about the objects of the story, the oldest first.
 fn happenings(gathered: &Gathered, events: impl Iterator<Item = Event>) -> Vec<Happening> {
-    let subjects = subjects(gathered);
+    latest(&subjects(gathered), events)
+}
+
+fn latest(subjects: &[String], events: impl Iterator<Item = Event>) -> Vec<Happening> {
     let mut found: Vec<_> = events.filter_map(happening).filter(|event| subjects.contains(&event.object)).collect();
     found.sort_by(|one, other| (one.at, &one.object, &one.message).cmp(&(other.at, &other.object, &other.message)));
     // In the namespace `default`, both lists have the events about ClusterIssuers.

@@ -4,12 +4,14 @@
 //! is into a [`gathered::Gathered`], of which [`story`], a pure function, makes the text. [`renew`],
 //! [`revoke`] and [`plugin`] are the only parts that write.
 
+mod account;
 mod args;
 mod cluster;
 #[cfg(test)]
 mod fake;
 mod gather;
 mod gathered;
+mod issuers;
 mod plugin;
 mod renew;
 mod revoke;
@@ -21,7 +23,7 @@ use anyhow::Result;
 use clap::Parser;
 use jiff::Timestamp;
 
-use args::{Arguments, Command, RevokeOf, StatusOf};
+use args::{Arguments, Command, Connection, IssuerKind, RevokeOf, StatusOf};
 use cluster::Cluster;
 
 #[tokio::main(flavor = "current_thread")]
@@ -53,6 +55,15 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
             print!("{}", revoke::revoke(&cluster, &wanted).await?);
             Ok(ExitCode::SUCCESS)
         }
+        Command::Status { of: StatusOf::Issuer { name } } => status_of(&connection, IssuerKind::Issuer, &name).await,
+        Command::Status { of: StatusOf::Clusterissuer { name } } => {
+            status_of(&connection, IssuerKind::Clusterissuer, &name).await
+        }
+        Command::Account { command } => {
+            let cluster = Cluster::connect(&connection).await?;
+            print!("{}", account::run(&cluster, &command, Timestamp::now()).await?);
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Plugin { command } => {
             let cluster = Cluster::connect(&connection).await?;
             print!("{}", plugin::run(&cluster, connection.namespace.as_deref(), &command).await?);
@@ -63,4 +74,11 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
             renew::renew(&cluster, &wanted, Timestamp::now()).await
         }
     }
+}
+
+async fn status_of(connection: &Connection, kind: IssuerKind, name: &str) -> Result<ExitCode> {
+    let cluster = Cluster::connect(connection).await?;
+    let gathered = gather::gather_issuer(&cluster, kind, name).await?;
+    print!("{}", story::issuer::story(&gathered, Timestamp::now()));
+    Ok(ExitCode::SUCCESS)
 }

@@ -78,12 +78,12 @@ pub struct ExternalAccountBinding {
     pub key_id: String,
     /// The Secret that holds the key: the text that the authority gave you, in base64url.
     pub key_secret_ref: SecretRef,
-    /// No longer looked at: the binding is always signed with HS256.
+    /// Algorithm that signs the binding; HS256, which every authority takes, when it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_algorithm: Option<EabKeyAlgorithm>,
 }
 
-/// An algorithm that could once be chosen.
+/// An algorithm of a binding's signature (RFC 7518, section 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 #[schemars(transform = crate::schema::undescribed)]

@@ -1,6 +1,7 @@
 //! The story of a Certificate: how it and all that stands behind it are, on one screen, and what
 //! happens next. Pure: facts and a time go in, text comes out.
 
+pub(crate) mod issuer;
 mod next;
 mod page;
 mod parts;

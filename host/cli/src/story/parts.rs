@@ -81,7 +81,7 @@ fn names(spec: &CertificateSpec) -> String {
 }
 
 /// `False for 3 minutes, DoesNotExist: Secret web-tls does not exist yet`
-fn told(condition: &Condition, generation: Option<i64>, now: Timestamp) -> String {
+pub(super) fn told(condition: &Condition, generation: Option<i64>, now: Timestamp) -> String {
     let Condition { type_, status, reason, message, last_transition_time, observed_generation } = condition;
     let age = last_transition_time
         .as_ref()
@@ -107,7 +107,7 @@ fn issuer(page: &mut Page, gathered: &Gathered, now: Timestamp) {
     }
 }
 
-fn signer(spec: &IssuerSpec) -> String {
+pub(super) fn signer(spec: &IssuerSpec) -> String {
     let IssuerSpec { acme, ca, vault, self_signed, venafi } = spec;
     let all = [
         acme.as_ref().map(|acme| format!("ACME at {}", acme.server)),
@@ -190,7 +190,11 @@ fn request(page: &mut Page, gathered: &Gathered, now: Timestamp) {
 }
 
 fn happenings(page: &mut Page, gathered: &Gathered, now: Timestamp) {
-    match &gathered.happenings {
+    events(page, &gathered.happenings, now);
+}
+
+pub(super) fn events(page: &mut Page, happenings: &Seen<Vec<Happening>>, now: Timestamp) {
+    match happenings {
         Seen::Missing => {}
         Seen::Hidden(why) => page.part("Events", &hidden(why)),
         Seen::There(events) if events.is_empty() => page.part("Events", "none lately"),
