@@ -1,4 +1,4 @@
-//! Every way in which the ingress and gateway solvers can be told to lead requests to Signet.
+//! Every way in which the solver `ingress` can be told to lead requests to Signet.
 
 use std::ops::Deref;
 
@@ -46,14 +46,5 @@ async fn ingress_that_is_edited_in_place() -> Result<()> {
     let same = async || Ok((stage.api::<Ingress>().get("web").await?.spec == before).then_some(()));
     stage.eventually("the Ingress is as it was", same).await?;
     ensure!(stage.list::<Ingress>().await?.len() == 1, "a second Ingress is left");
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn gateway() -> Result<()> {
-    let parent = json!({ "name": "contour", "namespace": "projectcontour", "kind": "Gateway" });
-    issues(stage("gateway").await?, json!({ "gatewayHTTPRoute": { "parentRefs": [parent] } })).await?;
-    let routes = stage("routes").await?.lab.kubectl(["get", "httproutes", "-A", "-o", "name"]).await?;
-    ensure!(routes.is_empty(), "routes of challenges are left: {routes}");
     Ok(())
 }
