@@ -46,6 +46,7 @@
 //! solver has no environment, no files and no sockets. A panic ends the call, and is reported as
 //! the solver's fault with its message in the log; return an [`Error`] instead.
 
+pub mod backend;
 #[doc(hidden)]
 pub mod bindings;
 pub mod dns;

@@ -1,9 +1,7 @@
 //! The objects of one challenge, as a table of stanzas and what they change.
 
 use serde_json::{Value, json};
-use signet_solver::Error;
 use signet_solver::http01::Challenge;
-use signet_solver::responder::Endpoint;
 
 use super::*;
 
@@ -17,17 +15,13 @@ fn config(stanza: Value) -> Config {
 
 fn made(stanza: Value, host: &str) -> Value {
     let challenge = challenge(host);
-    ingress(&Names::of(&challenge), &config(stanza), &challenge, 8089, PathType::Exact)
-}
-
-fn endpoint(addresses: &[&str]) -> Endpoint {
-    Endpoint { addresses: addresses.iter().map(|&address| address.to_owned()).collect(), port: 8089 }
+    ingress(&Names::of(host, "tok"), &config(stanza), &challenge, 8089, PathType::Exact)
 }
 
 #[test]
 fn the_guides_stanza_makes_one_exact_path_of_that_class() {
     let ingress = made(json!({"class": "nginx"}), "example.com");
-    let name = name(&ingress).unwrap();
+    let name = &ingress["metadata"]["name"];
     assert_eq!(
         ingress["metadata"]["annotations"],
         json!({
@@ -70,28 +64,4 @@ fn the_template_adds_and_our_labels_stay() {
     assert_eq!(metadata["labels"]["team"], "web");
     assert_eq!(metadata["labels"]["acme.cert-manager.io/http01-solver"], "true");
     assert_eq!(metadata["annotations"]["nginx.ingress.kubernetes.io/whitelist-source-range"], "10.0.0.0/8");
-}
-
-#[test]
-fn the_service_has_no_selector_and_the_type_asked_for() {
-    let names = Names::of(&challenge("example.com"));
-    let plain = service(&names, &config(json!({})), &endpoint(&["10.0.0.1"]));
-    assert_eq!(plain["spec"]["type"], "ClusterIP");
-    assert!(plain["spec"].get("selector").is_none() && plain["spec"].get("ipFamilyPolicy").is_none());
-    let other = service(&names, &config(json!({"serviceType": "NodePort"})), &endpoint(&["fd00::1"]));
-    assert_eq!(other["spec"]["type"], "NodePort");
-    assert_eq!(other["spec"]["ipFamilyPolicy"], "PreferDualStack");
-}
-
-#[test]
-fn there_is_a_slice_for_each_family() {
-    let names = Names::of(&challenge("example.com"));
-    let slices = endpoint_slices(&names, &endpoint(&["10.0.0.1", "fd00::1", "10.0.0.2"])).unwrap();
-    let shown: Vec<_> = slices.iter().map(|s| (s["addressType"].as_str().unwrap(), s["endpoints"].clone())).collect();
-    let of = |address: &str| json!({ "addresses": [address], "conditions": { "ready": true } });
-    assert_eq!(shown, [("IPv4", json!([of("10.0.0.1"), of("10.0.0.2")])), ("IPv6", json!([of("fd00::1")]))]);
-    let named: Vec<_> = slices.iter().filter_map(name).map(str::to_owned).collect();
-    assert_eq!(named, names.slices());
-    assert_eq!(slices[1]["metadata"]["labels"]["kubernetes.io/service-name"], json!(names.object));
-    assert!(matches!(endpoint_slices(&names, &endpoint(&[])), Err(Error::Transient(_))));
 }

@@ -64,6 +64,9 @@ async fn a_name_that_leads_elsewhere() -> Result<()> {
     let tried = format!("GET http://{}/.well-known/acme-challenge/{}", stage.domain, challenge.spec.token);
     let name = challenge.name_any();
     stage.says::<Challenge>(&name, &["pending", &tried, "onnection refused", "Signet goes on looking"]).await?;
+    let class = "has no address in its status: check that an ingress controller serves class nginx";
+    stage.says::<Challenge>(&name, &[&tried, class]).await?;
+    stage.told(class).await?;
     stage.lab.set_servfail(&stage.domain, true).await?;
     stage.says::<Challenge>(&name, &[&tried, "SERVFAIL"]).await?;
 
