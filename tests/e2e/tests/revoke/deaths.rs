@@ -8,12 +8,12 @@ use kube::ResourceExt;
 use serde_json::json;
 use signet_api::Certificate;
 use signet_e2e::{BOUND, Stage};
-use signet_lab::{AcmeConfig, Config, Lab};
+use signet_lab::{AcmeConfig, Config, Entry, Lab};
 
-use crate::{at_ca, issued, revocations, revoke, serial, told};
+use crate::{at_ca, issued, revocations, revoke, says_revoked, serial, told};
 
-/// The writes of a revocation itself: what was done, and the condition. Those of the issuance that follows are
-/// what other tests cut.
+/// What is written to the Certificate: what was done, the condition that tells of it, and the outcome of the issuance that
+/// follows, of which other tests cut the rest.
 const WRITES: usize = 3;
 
 async fn lab() -> Result<Lab> {
@@ -57,18 +57,22 @@ async fn a_death_after_each_write() -> Result<()> {
         while writes.len() < number {
             ensure!(Instant::now() < deadline, "only {writes:?} were seen");
             let new = audit.read_on().context("read the audit log")?;
-            writes.extend(
-                new.into_iter().filter(|entry| entry.namespace == stage.namespace && entry.resource != "events"),
-            );
+            // What is still taken away after the issuance before is none of this.
+            let own = |entry: &Entry| entry.namespace == stage.namespace && entry.resource == "certificates";
+            writes.extend(new.into_iter().filter(own));
             // The write must be seen when it happens, not some time after.
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         lab.controller().restart().await?;
-        let last = &writes[number - 1];
-        let death = format!("killed after write {number}, {} {}/{}", last.verb, last.resource, last.subresource);
+        let seen: Vec<_> = writes
+            .iter()
+            .map(|one| format!("{} {}/{} ({})", one.verb, one.resource, one.subresource, one.code))
+            .collect();
+        let death = format!("killed after {number}: {}", seen.join(", "));
         println!("{death}");
         let ends = async {
-            let certificate = told(&stage, &name, &old, "keyCompromise").await?;
+            // The event follows the last write, and may go with the process.
+            let certificate = says_revoked(&stage, &name, &old, "keyCompromise").await?;
             ensure!(certificate.finalizers().is_empty(), "it is still held");
             stage.revision(&name, 2).await?;
             at_ca(&lab, &old, Some(1)).await?;

@@ -45,17 +45,26 @@ async fn annotate(stage: &Stage<'_>, name: &str, annotation: &str, value: Option
     stage.patch::<Certificate>(name, patch).await.map(drop)
 }
 
+fn was_revoked(serial: &str, reason: &str) -> String {
+    format!("The certificate with serial number {serial} was revoked as {reason} at ")
+}
+
 /// Waits until the Certificate says that this was revoked for this reason, and nothing is asked for any more.
-async fn told(stage: &Stage<'_>, name: &str, serial: &str, reason: &str) -> Result<Certificate> {
-    let sentence = format!("The certificate with serial number {serial} was revoked as {reason} at ");
-    let certificate = stage
+async fn says_revoked(stage: &Stage<'_>, name: &str, serial: &str, reason: &str) -> Result<Certificate> {
+    let sentence = was_revoked(serial, reason);
+    stage
         .until(name, &format!("says: {sentence}"), |certificate: &Certificate| {
             let revoked = condition(&certificate.status.as_ref()?.conditions, "Revoked")?;
             let is_told = revoked.is_true() && revoked.message.as_ref()?.starts_with(&sentence);
             (is_told && !certificate.annotations().contains_key(labels::REVOKE)).then(|| certificate.clone())
         })
-        .await?;
-    stage.told(&sentence).await?;
+        .await
+}
+
+/// Waits for the same, and for the event that tells of it.
+async fn told(stage: &Stage<'_>, name: &str, serial: &str, reason: &str) -> Result<Certificate> {
+    let certificate = says_revoked(stage, name, serial, reason).await?;
+    stage.told(&was_revoked(serial, reason)).await?;
     Ok(certificate)
 }
 
