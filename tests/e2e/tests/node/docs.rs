@@ -141,8 +141,14 @@ impl Reader {
         ensure!(crds.lines().count() == 6, "of the CRDs these are left: {crds}");
         let kinds = "deployments,pods,services,serviceaccounts,roles,rolebindings";
         let labelled = ["--namespace=cert-manager", "--selector=app.kubernetes.io/instance=signet", "-o=name"];
-        let left = self.lab.kubectl(["get", kinds].iter().chain(&labelled)).await?;
-        ensure!(left.is_empty(), "left in the namespace: {left}");
+        // A pod is listed until its processes have ended.
+        self.lab
+            .eventually("nothing is left in the namespace", signet_e2e::BOUND, async || {
+                let left = self.lab.kubectl(["get", kinds].iter().chain(&labelled)).await?;
+                ensure!(left.is_empty(), "left in the namespace: {left}");
+                Ok(Some(()))
+            })
+            .await?;
         let kinds = "clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings";
         let left = self.lab.kubectl(["get", kinds].iter().chain(&labelled[1..])).await?;
         ensure!(left.is_empty(), "left in the cluster: {left}");
