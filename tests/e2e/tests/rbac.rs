@@ -32,6 +32,7 @@ const UNSEEN: &[(&str, &str, &str)] = &[
     ("", "services create", APPLIES),
     ("discovery.k8s.io", "endpointslices create", APPLIES),
     ("networking.k8s.io", "ingresses create", APPLIES),
+    ("gateway.networking.k8s.io", "httproutes create", APPLIES),
 ];
 /// What stands in the audit log for the controller.
 const USER: &str = "system:serviceaccount:cert-manager:signet";
@@ -90,6 +91,7 @@ async fn renewed(stage: &Stage<'_>, name: &str) -> Result<()> {
 struct Stages<'a> {
     http01: Stage<'a>,
     edited: Stage<'a>,
+    gateway: Stage<'a>,
     dns01: Stage<'a>,
     ca: Stage<'a>,
 }
@@ -97,18 +99,24 @@ struct Stages<'a> {
 impl<'a> Stages<'a> {
     async fn on(lab: &'a Lab) -> Result<Self> {
         let stage = async |prefix: &str| Stage::on(lab, prefix).await;
-        let (http01, edited) = (stage("http01").await?, stage("edited").await?);
-        Ok(Self { http01, edited, dns01: stage("dns01").await?, ca: stage("ca").await? })
+        let (http01, edited, gateway) = (stage("http01").await?, stage("edited").await?, stage("gateway").await?);
+        Ok(Self { http01, edited, gateway, dns01: stage("dns01").await?, ca: stage("ca").await? })
     }
 
-    fn namespaces(&self) -> [&str; 4] {
-        [&self.http01, &self.edited, &self.dns01, &self.ca].map(|stage| stage.namespace.as_str())
+    fn namespaces(&self) -> [&str; 5] {
+        [&self.http01, &self.edited, &self.gateway, &self.dns01, &self.ca].map(|stage| stage.namespace.as_str())
     }
 
     /// Everything that the chart's roles are for. `root` is the kind of issuer that signs itself.
     async fn live(&self, root: &str) -> Result<()> {
-        let Self { http01: own, edited, dns01: dns, ca } = self;
-        tokio::try_join!(http01(own), http01_edited(edited), dns01(dns), without_acme(ca, root))?;
+        let Self { http01: own, edited, gateway, dns01: dns, ca } = self;
+        tokio::try_join!(
+            http01(own),
+            http01_edited(edited),
+            http01_gateway(gateway),
+            dns01(dns),
+            without_acme(ca, root)
+        )?;
         Ok(())
     }
 }
@@ -129,6 +137,14 @@ async fn http01_edited(stage: &Stage<'_>) -> Result<()> {
     stage.issuer("issuer", json!({ "http01": { "ingress": { "name": "shop" } } })).await?;
     stage.issue("web", json!({ "dnsNames": [stage.domain] })).await?;
     stage.none_left::<Challenge>().await
+}
+
+/// HTTP-01 with an HTTPRoute.
+async fn http01_gateway(stage: &Stage<'_>) -> Result<()> {
+    stage.lab.install_gateway_api().await?;
+    let route = json!({ "parentRefs": [{ "name": "web" }] });
+    stage.issuer("issuer", json!({ "http01": { "gatewayHTTPRoute": route } })).await?;
+    stage.issue("web", json!({ "dnsNames": [stage.domain] })).await.map(drop)
 }
 
 /// DNS-01, and a Certificate that is revoked before it goes.

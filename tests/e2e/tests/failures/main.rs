@@ -3,6 +3,7 @@
 
 mod account;
 mod cloud;
+mod gateway;
 mod issuers;
 mod leftovers;
 mod names;

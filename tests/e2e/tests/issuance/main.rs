@@ -4,6 +4,7 @@
 
 mod dns01;
 mod edges;
+mod gateway;
 mod guide;
 mod http01;
 mod issuer_ref;

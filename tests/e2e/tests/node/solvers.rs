@@ -1,4 +1,4 @@
-//! Every way in which the solver `ingress` can be told to lead requests to Signet.
+//! Every way in which the ingress and gateway solvers can be told to lead requests to Signet.
 
 use std::ops::Deref;
 
@@ -47,4 +47,31 @@ async fn ingress_that_is_edited_in_place() -> Result<()> {
     stage.eventually("the Ingress is as it was", same).await?;
     ensure!(stage.list::<Ingress>().await?.len() == 1, "a second Ingress is left");
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gateway() -> Result<()> {
+    let parent = json!({ "name": "contour", "namespace": "projectcontour", "kind": "Gateway" });
+    issues(stage("gateway").await?, json!({ "gatewayHTTPRoute": { "parentRefs": [parent] } })).await?;
+    let routes = stage("routes").await?.lab.kubectl(["get", "httproutes", "-A", "-o", "name"]).await?;
+    ensure!(routes.is_empty(), "routes of challenges are left: {routes}");
+    Ok(())
+}
+
+/// What the real controller of the Gateway says against a route is told on the Challenge.
+#[tokio::test(flavor = "multi_thread")]
+async fn gateway_without_such_a_listener() -> Result<()> {
+    let stage = stage("listener").await?;
+    let parents = json!([
+        { "name": "contour", "namespace": "projectcontour", "sectionName": "nobody" },
+        { "name": "nobody" },
+    ]);
+    stage.issuer("issuer", json!({ "http01": { "gatewayHTTPRoute": { "parentRefs": parents } } })).await?;
+    stage.certificate("web", json!({ "dnsNames": [stage.domain] })).await?;
+    let name = stage.only::<Challenge>().await?.metadata.name.unwrap_or_default();
+    let tried = format!("GET http://{}/.well-known/acme-challenge/", stage.domain);
+    let refused = "Gateway projectcontour/contour does not serve HTTPRoute";
+    let listener = "correct parentRefs[0].sectionName";
+    let unanswered = format!("for parentRefs[1], Gateway {}/nobody", stage.namespace);
+    stage.says::<Challenge>(&name, &[&tried, "404", refused, listener, &unanswered]).await.map(drop)
 }

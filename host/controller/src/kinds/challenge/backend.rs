@@ -79,7 +79,10 @@ impl ForChallenge {
         let wanted = GroupVersionKind::gvk(group, version, kind);
         let found = pinned_kind(&self.client, &wanted).await;
         let (resource, _) = found.map_err(|error| match error {
-            kube::Error::Discovery(_) => BackendError::Find(format!("the API server knows no {kind} of {api_version}")),
+            // Of a group that it does not know at all it answers 404, in plain text.
+            error if matches!(error, kube::Error::Discovery(_)) || is_code(&error, 404) => {
+                BackendError::Find(format!("the API server knows no {kind} of {api_version}"))
+            }
             error => refusal(&format!("look up {kind} of {api_version}"), error),
         })?;
         Ok(Api::namespaced_with(self.client.clone(), &self.namespace(), &resource))
