@@ -56,10 +56,24 @@ pub(crate) fn refused(reply: Reply) -> Result<Reply, Error> {
     }
     match serde_json::from_slice::<wire::Problem>(&reply.body) {
         Ok(document) if document.r#type.is_some() || document.detail.is_some() => {
-            Err(Error::Refuse(Problem::new(&document, status, retry_after)))
+            let mut problem = Problem::new(&document, status, retry_after);
+            if problem.acme_type() == "userActionRequired" {
+                problem.sentence.push_str(&place_to_act(&reply.body));
+            }
+            Err(Error::Refuse(problem))
         }
         _ => Err(Error::ReceiveStatus { host: reply.host, status, retry_after }),
     }
+}
+
+/// Where a person is to agree to new terms (RFC 8555, section 7.3.3), which instant-acme does not read.
+fn place_to_act(document: &[u8]) -> String {
+    #[derive(serde::Deserialize)]
+    struct Instance {
+        instance: String,
+    }
+    let instance = serde_json::from_slice::<Instance>(document).map(|found| found.instance);
+    instance.map_or(String::new(), |url| format!("; visit {}", shorten(&url, 300)))
 }
 
 /// A problem document as one sentence: `detail (type); for "name": detail (type); …`.
@@ -124,6 +138,24 @@ mod tests {
         for (json, said) in table {
             assert_eq!(sentence(&document(json)), said, "{json}");
         }
+    }
+
+    #[test]
+    fn tells_where_to_agree_to_new_terms() {
+        let body = r#"{"type":"urn:ietf:params:acme:error:userActionRequired","detail":"Terms changed",
+            "instance":"https://ca.example/agreement/7"}"#;
+        let reply = |body: &'static str| Reply {
+            host: "ca.example".into(),
+            status: http::StatusCode::FORBIDDEN,
+            headers: http::HeaderMap::new(),
+            body: body.into(),
+        };
+        let said = |body| refused(reply(body)).map(drop).expect_err("it is refused").to_string();
+        assert_eq!(
+            said(body),
+            "the CA refused: Terms changed (userActionRequired); visit https://ca.example/agreement/7"
+        );
+        assert_eq!(said(r#"{"detail":"No","instance":"https://ca.example/7"}"#), "the CA refused: No");
     }
 
     #[test]

@@ -3,10 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use signet_acme::{Account, AccountKey, Clients, Eab, Endpoint, Error, MacAlgorithm, NoObserver, Retry};
+use signet_acme::{
+    Account, AccountKey, Clients, Eab, Endpoint, Error, MacAlgorithm, NoObserver, Observer, RequestMade, Resource,
+    Retry,
+};
 use signet_core::acme::{AuthorizationStatus, Identifier, OrderAtCa, OrderStatus};
 use signet_lab::{AcmeConfig, Config, Lab};
 
@@ -29,6 +33,16 @@ async fn leaves(lab: &Lab, account: &Account, url: &str, status: OrderStatus) ->
     .await
 }
 
+/// Counts the requests that change an account.
+#[derive(Default)]
+struct Updates(AtomicUsize);
+
+impl Observer for Updates {
+    fn request_made(&self, request: &RequestMade<'_>) {
+        self.0.fetch_add((request.resource == Resource::Account).into(), Ordering::Relaxed);
+    }
+}
+
 async fn lab(acme: AcmeConfig) -> Result<Lab> {
     Lab::start(Config { acme, ..Config::bare() }).await
 }
@@ -36,11 +50,17 @@ async fn lab(acme: AcmeConfig) -> Result<Lab> {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_is_carried_through_by_its_urls() -> Result<()> {
     let lab = lab(AcmeConfig { refused_nonces: 33, alternate_chains: 1, ..AcmeConfig::default() }).await?;
-    let (clients, endpoint) = (Clients::new(Arc::new(NoObserver)), endpoint(&lab));
+    let updates = Arc::new(Updates::default());
+    let (clients, endpoint) = (Clients::new(updates.clone()), endpoint(&lab));
     let key = AccountKey::from_pem(RSA_KEY)?;
     let made = clients.register(&endpoint, &key, Some("a@example.com"), None).await?;
-    let found = clients.register(&endpoint, &key, Some("b@example.com"), None).await?;
-    ensure!(made.created && !found.created && made.uri == found.uri, "{made:?} {found:?}");
+    // The account is changed when the address is another one than the CA has, and then only.
+    for (email, changes) in [("a@example.com", false), ("b@example.com", true), ("b@example.com", false)] {
+        let before = updates.0.load(Ordering::Relaxed);
+        let found = clients.register(&endpoint, &key, Some(email), None).await?;
+        ensure!(made.created && !found.created && made.uri == found.uri, "{made:?} {found:?}");
+        ensure!((updates.0.load(Ordering::Relaxed) > before) == changes, "{email}");
+    }
 
     let account = clients.account(&endpoint, &key, &made.uri);
     let names = [Identifier::Dns("edge.example.net".into()), Identifier::Dns("*.edge.example.net".into())];

@@ -12,7 +12,7 @@
 //! | alternate chains are not fetched, so none can be preferred | [`chain`] |
 //! | a certificate is revoked by its account only, never with its own key | [`crate::Clients::revoke_with_key`] |
 //! | the new key of an account can not be chosen, so not be kept before the CA hears of it | [`rollover`] |
-//! | the terms of service in the directory are not read | [`directory`] |
+//! | the terms of service in the directory are not read, nor where new ones are agreed to | [`directory`], [`crate::problem`] |
 //! | the directory's URLs are private, and fetched again for every account | [`directory`] |
 
 pub(crate) mod chain;
