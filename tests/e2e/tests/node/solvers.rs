@@ -73,5 +73,5 @@ async fn gateway_without_such_a_listener() -> Result<()> {
     let refused = "Gateway projectcontour/contour does not serve HTTPRoute";
     let listener = "correct parentRefs[0].sectionName";
     let unanswered = format!("for parentRefs[1], Gateway {}/nobody", stage.namespace);
-    stage.says::<Challenge>(&name, &[&tried, "404", refused, listener, &unanswered]).await.map(drop)
+    stage.says::<Challenge>(&name, &[&tried, refused, listener, &unanswered]).await.map(drop)
 }
