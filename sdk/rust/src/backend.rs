@@ -1,5 +1,5 @@
 //! A Service in the Challenge's namespace that leads to Signet itself, for a route of any kind to name
-//! as its backend: an Ingress, an HTTPRoute, or what your own ingress controller goes by.
+//! as its backend: an Ingress, an HTTPRoute, a TLSRoute, or what your own ingress controller goes by.
 //!
 //! No pod is behind the Service, but an EndpointSlice for each address family with the addresses of
 //! Signet's replicas. When those change the host has the solver present again, and [`apply`] brings the
@@ -23,29 +23,34 @@ use crate::{Context, Error, Result, kube};
 const SERVICE: (&str, &str) = ("v1", "Service");
 const ENDPOINT_SLICE: (&str, &str) = ("discovery.k8s.io/v1", "EndpointSlice");
 
-/// The name of the one port. A Service and its EndpointSlices are matched by it.
-const PORT: &str = "http";
-
-/// What the objects of one challenge are called, and the labels that tools written for cert-manager find
-/// them by: functions of the challenge alone, so that any replica finds them again, with or without a
-/// receipt.
+/// What the objects of one challenge are called, and their labels: functions of the challenge alone, so
+/// that any replica finds them again, with or without a receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
     object: String,
-    /// A label can not hold every name, so these are checksums.
-    domain_label: String,
-    token_label: String,
+    /// The name of the one port. A Service and its EndpointSlices are matched by it.
+    port: &'static str,
+    labels: Vec<(&'static str, String)>,
 }
 
 impl Names {
-    /// The names for the challenge of this host and token.
+    /// The names for the HTTP-01 challenge of this host and token, with the labels that tools written for
+    /// cert-manager find them by.
     pub fn of(host: &str, token: &str) -> Self {
-        let hash = fnv1a(&[host.as_bytes(), b"/", token.as_bytes()]);
-        Self {
-            object: format!("cm-acme-http-solver-{hash:016x}"),
-            domain_label: adler32(host.as_bytes()).to_string(),
-            token_label: adler32(token.as_bytes()).to_string(),
-        }
+        // A label can not hold every name, so these are checksums.
+        let checksum = |text: &str| adler32(text.as_bytes()).to_string();
+        let labels = vec![
+            ("acme.cert-manager.io/http01-solver", "true".to_owned()),
+            ("acme.cert-manager.io/http-domain", checksum(host)),
+            ("acme.cert-manager.io/http-token", checksum(token)),
+        ];
+        Self { object: format!("cm-acme-http-solver-{}", hash(host, token)), port: "http", labels }
+    }
+
+    /// The names for the TLS-ALPN-01 challenge of this host and token.
+    pub fn of_tls(host: &str, token: &str) -> Self {
+        let labels = vec![("signet.dev/challenge", "tls-alpn-01".to_owned())];
+        Self { object: format!("signet-tls-alpn01-{}", hash(host, token)), port: "tls", labels }
     }
 
     /// The name of the Service, and of the route in front of it.
@@ -55,12 +60,7 @@ impl Names {
 
     /// The labels of every object.
     pub fn labels(&self) -> Map<String, Value> {
-        let pairs = [
-            ("acme.cert-manager.io/http01-solver", "true"),
-            ("acme.cert-manager.io/http-domain", &self.domain_label),
-            ("acme.cert-manager.io/http-token", &self.token_label),
-        ];
-        pairs.into_iter().map(|(key, value)| (key.to_owned(), json!(value))).collect()
+        self.labels.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect()
     }
 
     /// The EndpointSlice of IPv6: a slice holds one family.
@@ -81,9 +81,31 @@ pub struct Receipt {
 /// # Errors
 /// Transient while Signet has no address; else what the API server said.
 pub fn apply(names: &Names, endpoint: &Endpoint, service_type: &str) -> Result<Receipt> {
-    let slices = endpoint_slices(names, endpoint)?;
-    kube::apply(&service(names, endpoint, service_type)).context("applying the Service")?;
-    for slice in &slices {
+    apply_service(names, endpoint, &service(names, endpoint, service_type))
+}
+
+/// Makes what [`service`] returned, with what the solver has changed of it, and its EndpointSlices; or
+/// brings them up to date.
+///
+/// # Errors
+/// As of [`apply`].
+pub fn apply_service(names: &Names, endpoint: &Endpoint, service: &Value) -> Result<Receipt> {
+    let slices = endpoint_slices(names, endpoint, names.object(), names.port)?;
+    kube::apply(service).context("applying the Service")?;
+    apply_slices(&slices)
+}
+
+/// Lends the endpoint to a Service of somebody else's that has no selector: makes the EndpointSlices alone,
+/// for its port of the name `port`, empty when it has none. [`delete`] takes them away again.
+///
+/// # Errors
+/// As of [`apply`].
+pub fn lend(names: &Names, endpoint: &Endpoint, service: &str, port: &str) -> Result<Receipt> {
+    apply_slices(&endpoint_slices(names, endpoint, service, port)?)
+}
+
+fn apply_slices(slices: &[Value]) -> Result<Receipt> {
+    for slice in slices {
         kube::apply(slice).context("applying the EndpointSlice")?;
     }
     let name = |slice: &Value| slice["metadata"]["name"].as_str().map(str::to_owned);
@@ -103,11 +125,11 @@ pub fn delete(names: &Names, receipt: Option<Receipt>) -> Result<()> {
     slices.iter().try_for_each(|slice| delete(ENDPOINT_SLICE, slice))
 }
 
-/// Without a selector, as what it leads to is no pod of this namespace.
-fn service(names: &Names, endpoint: &Endpoint, service_type: &str) -> Value {
+/// The Service that [`apply`] makes. It has no selector, as what it leads to is no pod of this namespace.
+pub fn service(names: &Names, endpoint: &Endpoint, service_type: &str) -> Value {
     let mut spec = json!({
         "type": service_type,
-        "ports": [{ "name": PORT, "protocol": "TCP", "port": endpoint.port, "targetPort": endpoint.port }],
+        "ports": [{ "name": names.port, "protocol": "TCP", "port": endpoint.port, "targetPort": endpoint.port }],
     });
     // Without this a cluster of two families gives the Service only its first one.
     if endpoint.addresses.iter().any(|address| address.contains(':')) {
@@ -119,7 +141,7 @@ fn service(names: &Names, endpoint: &Endpoint, service_type: &str) -> Value {
 }
 
 /// One for each address family that the endpoint has.
-fn endpoint_slices(names: &Names, endpoint: &Endpoint) -> Result<Vec<Value>> {
+fn endpoint_slices(names: &Names, endpoint: &Endpoint, service: &str, port: &str) -> Result<Vec<Value>> {
     let family = |v6| {
         let same = |address: &&String| address.parse().is_ok_and(|parsed: IpAddr| parsed.is_ipv6() == v6);
         endpoint.addresses.iter().filter(same).collect::<Vec<_>>()
@@ -127,7 +149,12 @@ fn endpoint_slices(names: &Names, endpoint: &Endpoint) -> Result<Vec<Value>> {
     let slices: Vec<Value> = [("IPv4", names.object.clone(), family(false)), ("IPv6", names.slice_v6(), family(true))]
         .into_iter()
         .filter(|(_, _, addresses)| !addresses.is_empty())
-        .map(|(family, name, addresses)| endpoint_slice(names, &name, family, &addresses, endpoint.port))
+        .map(|(family, name, addresses)| {
+            let mut slice = endpoint_slice(names, &name, family, &addresses, endpoint.port);
+            slice["metadata"]["labels"]["kubernetes.io/service-name"] = json!(service);
+            slice["ports"][0]["name"] = json!(port);
+            slice
+        })
         .collect();
     if slices.is_empty() {
         return Err(Error::transient("Signet's responder has no address yet: is one of its replicas ready?"));
@@ -137,7 +164,6 @@ fn endpoint_slices(names: &Names, endpoint: &Endpoint) -> Result<Vec<Value>> {
 
 fn endpoint_slice(names: &Names, name: &str, family: &str, addresses: &[&String], port: u16) -> Value {
     let mut labels = names.labels();
-    labels.insert("kubernetes.io/service-name".into(), json!(names.object));
     // So that the cluster's own controllers leave the slice alone.
     labels.insert("endpointslice.kubernetes.io/managed-by".into(), json!("signet"));
     let endpoints: Vec<Value> =
@@ -149,8 +175,12 @@ fn endpoint_slice(names: &Names, name: &str, family: &str, addresses: &[&String]
         "metadata": { "name": name, "labels": labels },
         "addressType": family,
         "endpoints": endpoints,
-        "ports": [{ "name": PORT, "protocol": "TCP", "port": port }],
+        "ports": [{ "protocol": "TCP", "port": port }],
     })
+}
+
+fn hash(host: &str, token: &str) -> String {
+    format!("{:016x}", fnv1a(&[host.as_bytes(), b"/", token.as_bytes()]))
 }
 
 /// FNV-1a, 64 bits: names must differ among the challenges of one namespace; nobody gains by
@@ -195,6 +225,9 @@ mod tests {
         assert!(names.slice_v6().len() <= 63);
         assert_ne!(names.object, Names::of("example.com", "t2").object);
         assert_ne!(names.object, Names::of("www.example.com", "t1").object);
+        let of_tls = Names::of_tls("example.com", "t1");
+        assert!(of_tls.slice_v6().len() <= 63 && of_tls.object != names.object);
+        assert_eq!(Value::Object(of_tls.labels()), json!({ "signet.dev/challenge": "tls-alpn-01" }));
     }
 
     #[test]
@@ -212,14 +245,15 @@ mod tests {
     #[test]
     fn there_is_a_slice_for_each_family() {
         let names = Names::of("example.com", "tok");
-        let slices = endpoint_slices(&names, &endpoint(&["10.0.0.1", "fd00::1", "10.0.0.2"])).unwrap();
+        let slices = endpoint_slices(&names, &endpoint(&["10.0.0.1", "fd00::1", "10.0.0.2"]), "web", "").unwrap();
         let shown: Vec<_> =
             slices.iter().map(|s| (s["addressType"].as_str().unwrap(), s["endpoints"].clone())).collect();
         let of = |address: &str| json!({ "addresses": [address], "conditions": { "ready": true } });
         assert_eq!(shown, [("IPv4", json!([of("10.0.0.1"), of("10.0.0.2")])), ("IPv6", json!([of("fd00::1")]))]);
         let named: Vec<_> = slices.iter().map(|slice| slice["metadata"]["name"].as_str().unwrap()).collect();
         assert_eq!(named, [names.object(), &names.slice_v6()]);
-        assert_eq!(slices[1]["metadata"]["labels"]["kubernetes.io/service-name"], json!(names.object));
-        assert!(matches!(endpoint_slices(&names, &endpoint(&[])), Err(Error::Transient(_))));
+        assert_eq!(slices[1]["metadata"]["labels"]["kubernetes.io/service-name"], "web");
+        assert_eq!(slices[1]["ports"], json!([{ "name": "", "protocol": "TCP", "port": 8089 }]));
+        assert!(matches!(endpoint_slices(&names, &endpoint(&[]), "web", ""), Err(Error::Transient(_))));
     }
 }

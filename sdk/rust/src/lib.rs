@@ -73,3 +73,8 @@ pub use tls_alpn01::TlsAlpn01Solver;
 // An author needs these two for `type Config` and for a request's body.
 pub use serde;
 pub use serde_json;
+
+/// The page is compiled as it stands.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/authors/tls-alpn.md")]
+struct GuideOfTlsAlpn01;

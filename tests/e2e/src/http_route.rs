@@ -1,4 +1,4 @@
-//! The Gateway API's HTTPRoute, as far as tests look at it.
+//! The Gateway API's routes, as far as tests look at them. A lab has the kinds after `Lab::install_gateway_api`.
 
 use std::borrow::Cow;
 
@@ -8,43 +8,62 @@ use kube::Resource;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// An HTTPRoute of gateway.networking.k8s.io/v1. A lab has the kind after `Lab::install_gateway_api`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct HttpRoute {
-    /// Its metadata.
-    pub metadata: ObjectMeta,
-    /// As it is written.
-    pub spec: Value,
-    /// What controllers of Gateways say of it.
-    #[serde(default)]
-    pub status: Value,
+macro_rules! route {
+    ($(#[$doc:meta])* $name:ident, $kind:literal, $version:literal, $plural:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Serialize, Deserialize)]
+        pub struct $name {
+            /// Its metadata.
+            pub metadata: ObjectMeta,
+            /// As it is written.
+            pub spec: Value,
+            /// What controllers of Gateways say of it.
+            #[serde(default)]
+            pub status: Value,
+        }
+
+        impl Resource for $name {
+            type DynamicType = ();
+            type Scope = NamespaceResourceScope;
+
+            fn kind((): &()) -> Cow<'_, str> {
+                $kind.into()
+            }
+
+            fn group((): &()) -> Cow<'_, str> {
+                "gateway.networking.k8s.io".into()
+            }
+
+            fn version((): &()) -> Cow<'_, str> {
+                $version.into()
+            }
+
+            fn plural((): &()) -> Cow<'_, str> {
+                $plural.into()
+            }
+
+            fn meta(&self) -> &ObjectMeta {
+                &self.metadata
+            }
+
+            fn meta_mut(&mut self) -> &mut ObjectMeta {
+                &mut self.metadata
+            }
+        }
+    };
 }
 
-impl Resource for HttpRoute {
-    type DynamicType = ();
-    type Scope = NamespaceResourceScope;
-
-    fn kind((): &()) -> Cow<'_, str> {
-        "HTTPRoute".into()
-    }
-
-    fn group((): &()) -> Cow<'_, str> {
-        "gateway.networking.k8s.io".into()
-    }
-
-    fn version((): &()) -> Cow<'_, str> {
-        "v1".into()
-    }
-
-    fn plural((): &()) -> Cow<'_, str> {
-        "httproutes".into()
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
-    }
-}
+route!(
+    /// Leads HTTP requests.
+    HttpRoute,
+    "HTTPRoute",
+    "v1",
+    "httproutes"
+);
+route!(
+    /// Leads TLS connections, as they are.
+    TlsRoute,
+    "TLSRoute",
+    "v1alpha2",
+    "tlsroutes"
+);

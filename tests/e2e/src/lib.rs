@@ -8,7 +8,7 @@ mod relay;
 mod seen;
 mod stage;
 
-pub use http_route::HttpRoute;
+pub use http_route::{HttpRoute, TlsRoute};
 pub use issuing::route53_solver;
 pub use key_pair::KeyPair;
 pub use relay::{Asked, Relay, Said};

@@ -33,6 +33,7 @@ const UNSEEN: &[(&str, &str, &str)] = &[
     ("discovery.k8s.io", "endpointslices create", APPLIES),
     ("networking.k8s.io", "ingresses create", APPLIES),
     ("gateway.networking.k8s.io", "httproutes create", APPLIES),
+    ("gateway.networking.k8s.io", "tlsroutes create", APPLIES),
 ];
 /// What stands in the audit log for the controller.
 const USER: &str = "system:serviceaccount:cert-manager:signet";
@@ -92,6 +93,7 @@ struct Stages<'a> {
     http01: Stage<'a>,
     edited: Stage<'a>,
     gateway: Stage<'a>,
+    tls: Stage<'a>,
     dns01: Stage<'a>,
     ca: Stage<'a>,
 }
@@ -100,20 +102,23 @@ impl<'a> Stages<'a> {
     async fn on(lab: &'a Lab) -> Result<Self> {
         let stage = async |prefix: &str| Stage::on(lab, prefix).await;
         let (http01, edited, gateway) = (stage("http01").await?, stage("edited").await?, stage("gateway").await?);
-        Ok(Self { http01, edited, gateway, dns01: stage("dns01").await?, ca: stage("ca").await? })
+        let (tls, dns01) = (stage("tls").await?, stage("dns01").await?);
+        Ok(Self { http01, edited, gateway, tls, dns01, ca: stage("ca").await? })
     }
 
-    fn namespaces(&self) -> [&str; 5] {
-        [&self.http01, &self.edited, &self.gateway, &self.dns01, &self.ca].map(|stage| stage.namespace.as_str())
+    fn namespaces(&self) -> [&str; 6] {
+        let Self { http01, edited, gateway, tls, dns01, ca } = self;
+        [http01, edited, gateway, tls, dns01, ca].map(|stage| stage.namespace.as_str())
     }
 
     /// Everything that the chart's roles are for. `root` is the kind of issuer that signs itself.
     async fn live(&self, root: &str) -> Result<()> {
-        let Self { http01: own, edited, gateway, dns01: dns, ca } = self;
+        let Self { http01: own, edited, gateway, tls, dns01: dns, ca } = self;
         tokio::try_join!(
             http01(own),
             http01_edited(edited),
             http01_gateway(gateway),
+            tls_alpn01(tls),
             dns01(dns),
             without_acme(ca, root)
         )?;
@@ -144,6 +149,15 @@ async fn http01_gateway(stage: &Stage<'_>) -> Result<()> {
     stage.lab.install_gateway_api().await?;
     let route = json!({ "parentRefs": [{ "name": "web" }] });
     stage.issuer("issuer", json!({ "http01": { "gatewayHTTPRoute": route } })).await?;
+    stage.issue("web", json!({ "dnsNames": [stage.domain] })).await.map(drop)
+}
+
+/// TLS-ALPN-01 with a TLSRoute.
+async fn tls_alpn01(stage: &Stage<'_>) -> Result<()> {
+    stage.lab.install_gateway_api().await?;
+    stage.lab.add_a(&stage.domain, &stage.lab.site().tls_alpn01().ip().to_string()).await?;
+    let route = json!({ "parentRefs": [{ "name": "edge" }] });
+    stage.issuer("issuer", json!({ "tlsALPN01": { "tlsroute": route } })).await?;
     stage.issue("web", json!({ "dnsNames": [stage.domain] })).await.map(drop)
 }
 
