@@ -65,8 +65,9 @@ async fn in_lab(lab: &Lab, figures: &mut Figures) -> Result<()> {
     memory(lab, figures).await?;
     let http01 = Site::build(lab, Way::Http01).await?;
     let dns01 = Site::build(lab, Way::Dns01).await?;
-    writes::measure(&http01, &dns01, figures).await.context("could not count writes")?;
-    speed::measure(&http01, &dns01, figures).await.context("could not measure times")?;
+    let tls = Site::build(lab, Way::TlsAlpn01).await?;
+    writes::measure(&http01, &dns01, &tls, figures).await.context("could not count writes")?;
+    speed::measure(&http01, &dns01, &tls, figures).await.context("could not measure times")?;
     writes::converged(lab, CONVERGED, figures).await.context("could not watch the converged controller")
 }
 

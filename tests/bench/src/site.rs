@@ -21,28 +21,44 @@ const ISSUER: &str = "issuer";
 pub(crate) enum Way {
     Http01,
     Dns01,
+    TlsAlpn01,
 }
 
 /// A stage with an Issuer.
 pub(crate) struct Site<'a> {
     pub(crate) stage: Stage<'a>,
+    way: Way,
 }
 
 impl<'a> Site<'a> {
     pub(crate) async fn build(lab: &'a Lab, way: Way) -> Result<Self> {
-        let prefix = if way == Way::Http01 { "http01" } else { "dns01" };
+        let prefix = match way {
+            Way::Http01 => "http01",
+            Way::Dns01 => "dns01",
+            Way::TlsAlpn01 => "tlsalpn01",
+        };
         let stage = Stage::on(lab, prefix).await?;
         let solver = match way {
             Way::Http01 => json!({ "http01": { "ingress": { "ingressClassName": "nginx" } } }),
             Way::Dns01 => stage.route53().await?,
+            Way::TlsAlpn01 => {
+                lab.install_gateway_api().await?;
+                json!({ "tlsALPN01": { "tlsroute": { "parentRefs": [{ "name": "edge" }] } } })
+            }
         };
         stage.issuer(ISSUER, solver).await?;
-        Ok(Self { stage })
+        Ok(Self { stage, way })
     }
 
     /// Asks for certificates of one DNS name each, all at once, and returns how long it took until
     /// all were Ready.
     pub(crate) async fn issue(&self, names: &[String]) -> Result<Duration> {
+        if self.way == Way::TlsAlpn01 {
+            let address = self.stage.lab.site().tls_alpn01().ip().to_string();
+            for name in names {
+                self.stage.lab.add_a(&format!("{name}.{}", self.stage.domain), &address).await?;
+            }
+        }
         let events = watcher(self.stage.api::<Certificate>(), watcher::Config::default()).default_backoff();
         let events = events.applied_objects();
         pin_mut!(events);

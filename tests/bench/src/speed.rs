@@ -9,9 +9,10 @@ use crate::site::Site;
 const SINGLE: usize = 20;
 const AT_ONCE: usize = 100;
 
-pub(crate) async fn measure(http01: &Site<'_>, dns01: &Site<'_>, figures: &mut Figures) -> Result<()> {
+pub(crate) async fn measure(http01: &Site<'_>, dns01: &Site<'_>, tls: &Site<'_>, figures: &mut Figures) -> Result<()> {
     figures.add("http01_ready_seconds", single(http01).await?, "s");
     figures.add("dns01_ready_seconds", single(dns01).await?, "s");
+    figures.add("tlsalpn01_ready_seconds", single(tls).await?, "s");
     let names: Vec<String> = (0..AT_ONCE).map(|number| format!("crowd-{number}")).collect();
     figures.add("dns01_100_seconds", dns01.issue(&names).await?.as_secs_f64(), "s");
     dns01.is_tidy().await

@@ -22,11 +22,12 @@ struct Cost {
 }
 
 /// Measures certificates of one DNS name.
-pub(crate) async fn measure(http01: &Site<'_>, dns01: &Site<'_>, figures: &mut Figures) -> Result<()> {
-    let (http01, dns01) = (costs("http01", http01).await?, costs("dns01", dns01).await?);
-    figures.add("http01_writes", middle(&http01, |cost| cost.writes.len()), "requests");
-    figures.add("dns01_writes", middle(&dns01, |cost| cost.writes.len()), "requests");
-    let larger = |number: fn(&Cost) -> usize| middle(&http01, number).max(middle(&dns01, number));
+pub(crate) async fn measure(http01: &Site<'_>, dns01: &Site<'_>, tls: &Site<'_>, figures: &mut Figures) -> Result<()> {
+    let all = [costs("http01", http01).await?, costs("dns01", dns01).await?, costs("tlsalpn01", tls).await?];
+    for (name, costs) in ["http01_writes", "dns01_writes", "tlsalpn01_writes"].into_iter().zip(&all) {
+        figures.add(name, middle(costs, |cost| cost.writes.len()), "requests");
+    }
+    let larger = |number: fn(&Cost) -> usize| all.iter().map(|costs| middle(costs, number)).fold(0.0, f64::max);
     figures.add("events_per_certificate", larger(|cost| cost.events), "events");
     figures.add("acme_requests", larger(|cost| cost.acme), "requests");
     Ok(())

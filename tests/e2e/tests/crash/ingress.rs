@@ -1,4 +1,4 @@
-//! An ingress before the controller, on the port that the CA knows.
+//! An ingress before the controller, on the ports that the CA knows.
 //!
 //! It tries again while nobody answers, as one does that has another replica to go to. Without it a
 //! CA that looks in the very moment of a death finds nobody, and says so: the attempt has failed, and
@@ -13,8 +13,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// Where the controller answers HTTP-01 instead.
+/// Where the controller answers HTTP-01 and TLS-ALPN-01 instead.
 const BEHIND: u16 = 8089;
+const BEHIND_TLS: u16 = 8443;
 /// How long it tries: less than the CA waits.
 const TRIES: u32 = 200;
 const PAUSE: Duration = Duration::from_millis(20);
@@ -25,7 +26,7 @@ pub(crate) struct Ingress {
 }
 
 impl Ingress {
-    /// Takes the port, and installs Signet behind it.
+    /// Takes the ports, and installs Signet behind them.
     pub(crate) async fn before_signet(lab: &Lab) -> Result<Self> {
         let listener = TcpListener::bind(lab.site().at(Port::Http01)).await.context("the ingress has no port")?;
         let behind = SocketAddrV4::new(lab.site().address, BEHIND);
@@ -36,7 +37,16 @@ impl Ingress {
                 requests.spawn(serve(stream, behind));
             }
         });
-        let extra_args = vec![format!("--http01-listen-address={behind}")];
+        let listener = TcpListener::bind(lab.site().tls_alpn01()).await.context("the ingress has no TLS port")?;
+        let behind_tls = SocketAddrV4::new(lab.site().address, BEHIND_TLS);
+        serving.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.spawn(pass_through(stream, behind_tls));
+            }
+        });
+        let extra_args =
+            vec![format!("--http01-listen-address={behind}"), format!("--tls-alpn01-listen-address={behind_tls}")];
         lab.install(&Chart { extra_args, ..Chart::default() }).await?;
         Ok(Self { _serving: serving })
     }
@@ -58,6 +68,18 @@ async fn serve(mut stream: TcpStream, behind: SocketAddrV4) -> Result<()> {
         tokio::time::sleep(PAUSE).await;
     }
     Ok(stream.write_all(&ask(&head, behind).await?).await?)
+}
+
+/// Passes one connection through as it is. One that was begun can not be begun again.
+async fn pass_through(mut stream: TcpStream, behind: SocketAddrV4) -> Result<()> {
+    for _ in 1..TRIES {
+        if let Ok(mut onward) = TcpStream::connect(behind).await {
+            tokio::io::copy_bidirectional(&mut stream, &mut onward).await?;
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
 }
 
 /// One try. A process that has just started knows no token yet, which is as good as none.

@@ -24,6 +24,7 @@ const NAME: &str = "site";
 pub(crate) enum Way {
     Http01,
     Dns01,
+    TlsAlpn01,
     SelfSigned,
 }
 
@@ -32,6 +33,7 @@ impl fmt::Display for Way {
         f.write_str(match self {
             Self::Http01 => "http01",
             Self::Dns01 => "dns01",
+            Self::TlsAlpn01 => "tlsalpn01",
             Self::SelfSigned => "selfsigned",
         })
     }
@@ -46,6 +48,7 @@ pub(crate) async fn make_issuer(lab: &Lab, way: Way) -> Result<()> {
             json!({ "acme": stage.acme(&name, json!({ "http01": { "ingress": { "ingressClassName": "nginx" } } })) })
         }
         Way::Dns01 => json!({ "acme": stage.acme(&name, route53(lab).await?) }),
+        Way::TlsAlpn01 => json!({ "acme": stage.acme(&name, json!({ "tlsALPN01": { "service": {} } })) }),
     };
     let issuer = json!({
         "apiVersion": "cert-manager.io/v1",
@@ -86,6 +89,9 @@ impl<'a> Issuance<'a> {
     pub(crate) async fn begin(lab: &'a Lab, way: Way) -> Result<Self> {
         let stage = Stage::on(lab, &way.to_string()).await?;
         let dns_name = if way == Way::Dns01 { format!("{}.{ZONE}", stage.namespace) } else { stage.domain.clone() };
+        if way == Way::TlsAlpn01 {
+            lab.add_a(&dns_name, &lab.site().tls_alpn01().ip().to_string()).await?;
+        }
         let (ordered_before, audit) = (new_orders(lab), lab.watch_audit_of_signet());
         let issuer = json!({ "name": way.to_string(), "kind": "ClusterIssuer" });
         let spec = json!({

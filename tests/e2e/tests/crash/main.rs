@@ -54,6 +54,11 @@ async fn dns01_survives_a_death_after_each_write() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tls_alpn01_survives_a_death_after_each_write() -> Result<()> {
+    dies_after_each_write(Way::TlsAlpn01).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn self_signed_survives_a_death_after_each_write() -> Result<()> {
     dies_after_each_write(Way::SelfSigned).await
 }

@@ -8,6 +8,7 @@ mod names;
 mod pages;
 mod pressure;
 mod solvers;
+mod tls_alpn;
 mod traces;
 
 use std::ops::Deref;
