@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::networking::v1::Ingress;
 use serde_json::{Value, json};
 use signet_api::Challenge;
-use signet_e2e::Stage;
+use signet_e2e::{HttpRoute, Stage};
 
 use crate::guide::https;
 use crate::stage;
@@ -51,11 +51,10 @@ async fn ingress_that_is_edited_in_place() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn gateway() -> Result<()> {
+    let stage = stage("gateway").await?;
     let parent = json!({ "name": "contour", "namespace": "projectcontour", "kind": "Gateway" });
-    issues(stage("gateway").await?, json!({ "gatewayHTTPRoute": { "parentRefs": [parent] } })).await?;
-    let routes = stage("routes").await?.lab.kubectl(["get", "httproutes", "-A", "-o", "name"]).await?;
-    ensure!(routes.is_empty(), "routes of challenges are left: {routes}");
-    Ok(())
+    issues(&*stage, json!({ "gatewayHTTPRoute": { "parentRefs": [parent] } })).await?;
+    stage.none_left::<HttpRoute>().await
 }
 
 /// What the real controller of the Gateway says against a route is told on the Challenge.
