@@ -14,11 +14,11 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use signet_acme::Account;
 use signet_api::solver::CnameStrategy;
-use signet_api::{Challenge, ChallengeStatus, ChallengeType, State, labels};
+use signet_api::{Challenge, ChallengeSpec, ChallengeStatus, ChallengeType, Solver, State, labels};
 use signet_core::challenge::{Action, ChallengePlan, FINALIZER, Looked, Memory, Observed, Presented, decide};
 use signet_core::failure::{Failure, Retry};
 use signet_core::plan::{Event, Severity};
-use signet_plugins::{Call, CallError, Plugin};
+use signet_plugins::{Call, CallError, ChallengeKind, Plugin};
 
 use crate::accounts;
 use crate::accounts::Work;
@@ -262,12 +262,40 @@ async fn present(cx: &Context, challenge: &Arc<Challenge>) -> Result<Presented, 
     Ok(Presented { leads_to, warnings, ..Presented::new(Timestamp::now(), receipt) })
 }
 
+/// Has the solver take the proof back: as the Challenge was made, else as its issuer has it by now. What
+/// was wrong with the one may be what a person has mended in the other.
 async fn clean_up(cx: &Context, challenge: &Arc<Challenge>, receipt: Option<String>) -> Result<(), Failure> {
+    let cleaned = take_back(cx, challenge, receipt.clone()).await;
+    match corrected(cx, challenge).filter(|_| cleaned.is_err()) {
+        Some(corrected) => take_back(cx, &Arc::new(corrected), receipt).await,
+        None => cleaned,
+    }
+}
+
+async fn take_back(cx: &Context, challenge: &Arc<Challenge>, receipt: Option<String>) -> Result<(), Failure> {
     let (plugin, call, backend) = prepare(cx, challenge).await?;
     let receipt = receipt.and_then(|receipt| BASE64_STANDARD.decode(receipt).ok());
     let cleaned = plugin.cleanup(call, receipt).await;
     told(cx, challenge, &plugin, &backend);
     cleaned.map_err(|error| call_failure(challenge, &plugin, &error))
+}
+
+/// The Challenge with what its issuer says by now of the same plugin for the same names, if that differs.
+fn corrected(cx: &Context, challenge: &Challenge) -> Option<Challenge> {
+    let issuer = AnyIssuer::find(&cx.stores, &challenge.namespace()?, &challenge.spec.issuer_ref).ok()?;
+    let made_with = &challenge.spec.solver;
+    let solver = issuer.acme()?.solvers.iter().find(|solver| {
+        solver.selector == made_with.selector && plugin_of(solver).is_some_and(|of| Some(of) == plugin_of(made_with))
+    })?;
+    (solver != made_with).then(|| {
+        let spec = ChallengeSpec { solver: solver.clone(), ..challenge.spec.clone() };
+        Challenge { spec, ..challenge.clone() }
+    })
+}
+
+fn plugin_of(solver: &Solver) -> Option<(ChallengeKind, &str)> {
+    let (kind, _, stanza) = stanza(solver).ok()?;
+    Some((kind, stanza.ok()?.plugin))
 }
 
 /// What the call leaves to know; what the solver warned of in it becomes events of the Challenge.
