@@ -12,7 +12,7 @@ use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use signet_api::{Certificate, Challenge, Issuer, labels};
-use signet_e2e::Stage;
+use signet_e2e::{BOUND, Stage};
 use signet_lab::{Chart, Config, Entry, Lab};
 
 /// Rights that no request shows, each with the reason to have it.
@@ -260,8 +260,11 @@ async fn secrets_are_read_by_name_where_they_are_not_watched() -> Result<()> {
     ensure!(key.key_pem != next.key_pem, "it is the Secret that was deleted");
     for stage in [&stages.http01, &stages.ca] {
         let spare = "cert-manager.io/next-private-key";
-        let secrets = stage.list::<Secret>().await?;
-        ensure!(secrets.iter().all(|secret| !secret.labels().contains_key(spare)), "a key is left: {secrets:?}");
+        let none = async || {
+            let secrets = stage.list::<Secret>().await?;
+            Ok((!secrets.iter().any(|secret| secret.labels().contains_key(spare))).then_some(()))
+        };
+        lab.eventually("no key for a next request is left", BOUND, none).await?;
     }
     let granted = rights_are_those_used(&lab, "").await?;
     let surveys: Vec<_> =
