@@ -146,7 +146,7 @@ pub(crate) struct Revoke {
 /// In Signet's own namespace, which is found when it is not named.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plugin {
-    /// Install a plugin from a file, or replace it; no restart is needed
+    /// Install a plugin from a file or a registry, or replace it; no restart is needed
     Install(Install),
     /// List the plugins that were installed
     List,
@@ -161,8 +161,17 @@ pub(crate) enum Plugin {
 #[derive(Debug, Args)]
 pub(crate) struct Install {
     /// A solver, as a WebAssembly component
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "reference")]
+    pub(crate) file: Option<PathBuf>,
+    /// An OCI artifact in a registry, in place of a file: REGISTRY/NAME[:TAG]@sha256:DIGEST
+    #[arg(long, value_name = "REFERENCE", conflicts_with = "file", requires = "name")]
+    pub(crate) reference: Option<String>,
+    /// Digest of the component that --reference leads to, where that names a tag alone: sha256:HEX
+    #[arg(long, value_name = "DIGEST", requires = "reference")]
+    pub(crate) digest: Option<String>,
+    /// Secret in Signet's namespace, of type kubernetes.io/dockerconfigjson, for the registry of --reference
+    #[arg(long, value_name = "SECRET", requires = "reference")]
+    pub(crate) pull_secret: Option<String>,
     /// Name to list and remove it by; that of its manifest, which Issuers call it by, when it is left out
     #[arg(long, value_name = "NAME", value_parser = label)]
     pub(crate) name: Option<String>,

@@ -17,7 +17,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use signet_package::source::digest;
-use signet_package::{ChallengeKind, DIGEST, GRANTS, LABEL, Manifest, OperatorGrants, from_config_map};
+use signet_package::{
+    ChallengeKind, Content, DIGEST, GRANTS, LABEL, Manifest, OperatorGrants, PULL_SECRET, REFERENCE, from_config_map,
+};
 
 use crate::args::{Install, Plugin};
 use crate::cluster::{Cluster, sentence};
@@ -59,12 +61,24 @@ async fn home(cluster: &Cluster) -> Result<String> {
 }
 
 async fn install(cluster: &Cluster, namespace: &str, wanted: &Install) -> Result<String> {
-    let Install { file, name, grants } = wanted;
-    let wasm = fs::read(file).with_context(|| format!("could not read {}", file.display()))?;
-    let manifest = Manifest::of_component(&wasm).with_context(|| format!("{} is no plugin", file.display()))?;
+    let Install { file, reference, digest, pull_secret, name, grants } = wanted;
     let granted = grants.as_deref().map(read_grants).transpose()?;
-    let name = name.as_deref().unwrap_or(&manifest.name);
-    let map = config_map(name, namespace, &wasm, granted.as_ref().map(|(text, _)| text.clone()))?;
+    let text = granted.as_ref().map(|(text, _)| text.clone());
+    let (what, map, story) = match (file, reference) {
+        (Some(file), _) => {
+            let wasm = fs::read(file).with_context(|| format!("could not read {}", file.display()))?;
+            let manifest = Manifest::of_component(&wasm).with_context(|| format!("{} is no plugin", file.display()))?;
+            let map = holding(name.as_deref().unwrap_or(&manifest.name), namespace, &wasm, text)?;
+            let story = story(&manifest, granted.as_ref().map(|(_, grants)| grants));
+            (format!("{} {}", manifest.name, manifest.version), map, story)
+        }
+        (None, Some(reference)) => {
+            let name = name.as_deref().context("--reference needs --name")?;
+            let map = naming(name, namespace, reference, digest.as_deref(), pull_secret.as_deref(), text)?;
+            (name.to_owned(), map, format!("  comes from          {reference}\n"))
+        }
+        (None, None) => bail!("name a file, or an OCI artifact with --reference"),
+    };
     let object = map.name_any();
     let api = Api::<ConfigMap>::namespaced(cluster.client.clone(), namespace);
     let there = api.get_opt(&object).await.map_err(|error| anyhow!(sentence(&error)))?;
@@ -75,10 +89,8 @@ async fn install(cluster: &Cluster, namespace: &str, wanted: &Install) -> Result
     applied.map_err(|error| anyhow!("could not apply ConfigMap {namespace}/{object}: {}", sentence(&error)))?;
     let done = if there.is_some() { "replaced in" } else { "installed as" };
     Ok(format!(
-        "Plugin {} {} is {done} ConfigMap {namespace}/{object}.\n{}Signet takes it up within seconds; an Issuer that names it says so.\n",
-        manifest.name,
-        manifest.version,
-        story(&manifest, granted.as_ref().map(|(_, grants)| grants)),
+        "Plugin {what} is {done} ConfigMap {namespace}/{object}.\n{story}\
+         Signet takes it up within seconds; an Issuer that names it says so.\n",
     ))
 }
 
@@ -90,29 +102,59 @@ fn read_grants(file: &Path) -> Result<(String, OperatorGrants)> {
 }
 
 /// What `charts/signet-plugin` makes of the same plugin.
-fn config_map(name: &str, namespace: &str, wasm: &[u8], grants: Option<String>) -> Result<ConfigMap> {
+fn holding(name: &str, namespace: &str, wasm: &[u8], grants: Option<String>) -> Result<ConfigMap> {
     let packed = zstd::encode_all(wasm, 19).context("could not compress the component")?;
     let size = packed.len() + grants.as_ref().map_or(0, String::len);
     ensure!(
         size <= ROOM,
         "the component is too large: compressed it is {} KiB, and a ConfigMap holds {} KiB. Build it with opt-level = \"z\" \
-         and stripped, or put the file into the folder of --plugin-dir",
+         and stripped, push it to a registry and name it with --reference, or put the file into the folder of --plugin-dir",
         size.div_ceil(1024),
         ROOM / 1024,
     );
-    let labels = [(LABEL, name), ("app.kubernetes.io/name", "signet-plugin"), (INSTANCE, name), (MANAGED_BY, MANAGER)];
+    let digest = format!("sha256:{}", digest(wasm));
     Ok(ConfigMap {
+        binary_data: Some([("plugin.wasm.zst".to_owned(), ByteString(packed))].into()),
+        ..config_map(name, namespace, Some(&digest), grants.map(|grants| (GRANTS, grants)))
+    })
+}
+
+/// The same for one that stays in its registry. What Signet would refuse is refused here.
+fn naming(
+    name: &str,
+    namespace: &str,
+    reference: &str,
+    digest: Option<&str>,
+    pull_secret: Option<&str>,
+    grants: Option<String>,
+) -> Result<ConfigMap> {
+    let pull_secret = pull_secret.map(|secret| (PULL_SECRET, secret.to_owned()));
+    let grants = grants.map(|grants| (GRANTS, grants));
+    let data = [Some((REFERENCE, reference.to_owned())), pull_secret, grants].into_iter().flatten();
+    let map = config_map(name, namespace, digest, data);
+    content(&map)?;
+    Ok(map)
+}
+
+fn config_map(
+    name: &str,
+    namespace: &str,
+    digest: Option<&str>,
+    data: impl IntoIterator<Item = (&'static str, String)>,
+) -> ConfigMap {
+    let labels = [(LABEL, name), ("app.kubernetes.io/name", "signet-plugin"), (INSTANCE, name), (MANAGED_BY, MANAGER)];
+    let data: BTreeMap<_, _> = data.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    ConfigMap {
         metadata: ObjectMeta {
             name: Some(format!("signet-plugin-{}", name.to_lowercase())),
             namespace: Some(namespace.to_owned()),
             labels: Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
-            annotations: Some([(DIGEST.to_owned(), format!("sha256:{}", digest(wasm)))].into()),
+            annotations: digest.map(|digest| [(DIGEST.to_owned(), digest.to_owned())].into()),
             ..ObjectMeta::default()
         },
-        binary_data: Some([("plugin.wasm.zst".to_owned(), ByteString(packed))].into()),
-        data: grants.map(|grants| [(GRANTS.to_owned(), grants)].into()),
+        data: (!data.is_empty()).then_some(data),
         ..ConfigMap::default()
-    })
+    }
 }
 
 /// Refuses to touch what is no plugin, and what Helm would put back.
@@ -174,27 +216,37 @@ async fn list(cluster: &Cluster, namespace: &str) -> Result<String> {
     let mut rows = vec![["NAME", "VERSION", "CHALLENGES", "DIGEST", "SOURCE"].map(str::to_owned)];
     let mut faults = String::new();
     for map in &maps {
-        match manifest_in(map) {
-            Ok(manifest) => {
+        let name = || map.labels().get(LABEL).cloned().unwrap_or_default();
+        let unread = || ["-".to_owned(), "-".to_owned()];
+        let (name, [version, challenges]) = match content(map).and_then(|content| manifest(&content)) {
+            Ok(Some(manifest)) => {
                 let challenges: Vec<_> = manifest.challenges.iter().map(|kind| kind.as_str()).collect();
-                rows.push([manifest.name, manifest.version, challenges.join(","), short(map), source(map)]);
+                (manifest.name, [manifest.version, challenges.join(",")])
             }
+            Ok(None) => (name(), unread()),
             Err(error) => {
-                let name = map.labels().get(LABEL).cloned().unwrap_or_default();
-                rows.push([name, "-".into(), "-".into(), short(map), source(map)]);
                 let _ = writeln!(faults, "Signet can not load ConfigMap {}: {error:#}", map.name_any());
+                (name(), unread())
             }
-        }
+        };
+        rows.push([name, version, challenges, short(map), source(map)]);
     }
     Ok(table(&rows) + &faults)
 }
 
-fn manifest_in(map: &ConfigMap) -> Result<Manifest> {
+fn content(map: &ConfigMap) -> Result<Content> {
     let binary: BTreeMap<_, _> =
         map.binary_data.clone().unwrap_or_default().into_iter().map(|(key, bytes)| (key, bytes.0)).collect();
     let data = map.data.clone().unwrap_or_default();
-    let source = from_config_map(&map.name_any(), map.labels(), map.annotations(), &binary, &data)?;
-    Ok(Manifest::of_component(&source.wasm)?)
+    Ok(from_config_map(&map.name_any(), map.labels(), map.annotations(), &binary, &data)?)
+}
+
+/// What the plugin says of itself, unless it is in a registry.
+fn manifest(content: &Content) -> Result<Option<Manifest>> {
+    match content {
+        Content::Held(source) => Ok(Some(Manifest::of_component(&source.wasm)?)),
+        Content::Elsewhere(_) => Ok(None),
+    }
 }
 
 /// As much of the digest as tells two apart.
@@ -208,7 +260,8 @@ fn source(map: &ConfigMap) -> String {
         ("Helm", Some(release)) => format!(" (Helm release {release})"),
         _ => format!(" ({by})"),
     });
-    format!("ConfigMap {}{}", map.name_any(), by.unwrap_or_default())
+    let from = map.data.as_ref().and_then(|data| data.get(REFERENCE)).map(|reference| format!(", from {reference}"));
+    format!("ConfigMap {}{}{}", map.name_any(), by.unwrap_or_default(), from.unwrap_or_default())
 }
 
 fn table<const N: usize>(rows: &[[String; N]]) -> String {

@@ -31,6 +31,7 @@ use crate::kinds::request::Requests;
 use crate::kinds::revocation::Revocations;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
+use crate::plugins::{ConfigMaps, Puller};
 use crate::replicas::{Replicas, Service};
 use crate::scope::Scope;
 use crate::self_check::SelfCheck;
@@ -77,7 +78,14 @@ pub async fn run(flags: Flags) -> Result<()> {
     let others = service.map(|service| watches.spawn(replicas::watch(cx.clone(), client.clone(), service)));
     let plugin_namespace = flags.or_cluster_resource(&flags.plugin_namespace).to_owned();
     let (loaded, mut all_loaded) = tokio::sync::watch::channel(false);
-    watches.spawn(plugins::watch_config_maps(registry.clone(), client.clone(), plugin_namespace, loaded));
+    let config_maps = ConfigMaps {
+        registry: registry.clone(),
+        client: client.clone(),
+        namespace: plugin_namespace,
+        events: cx.events.clone(),
+        puller: Puller::new(client.clone(), flags.plugin_http_ca_bundle.as_deref())?,
+    };
+    watches.spawn(config_maps.watch(loaded));
     if let Some(folder) = &flags.plugin_dir {
         plugins::load_directory(&registry, folder).await;
     }
@@ -261,7 +269,8 @@ async fn context(
         events: Events::new(client, identity),
         accounts: Accounts::new(metrics.clone()),
         tls_look: Look::new(of_http01.clone()),
-        self_check: SelfCheck::new(of_http01).context("could not set up the HTTP-01 self-check")?,
+        self_check: SelfCheck::new(of_http01, flags.http01_listen_address.port())
+            .context("could not set up the HTTP-01 self-check")?,
         replicas: Arc::new(Replicas::new(&flags.http01_advertise_address)),
         secret_changes: SecretChanges::default(),
         queues: Queues::default(),

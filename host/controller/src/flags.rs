@@ -70,7 +70,8 @@ pub struct Flags {
     /// DNS servers for plugins' own requests; the system's when there are none.
     #[arg(long, value_delimiter = ',')]
     pub plugin_http_nameservers: Vec<String>,
-    /// Certificates, in PEM, that plugins' requests trust beside the system's.
+    /// Certificates, in PEM, that are trusted beside the system's: by plugins' requests, and for registries
+    /// that plugins are pulled from.
     #[arg(long)]
     pub plugin_http_ca_bundle: Option<PathBuf>,
 

@@ -1,11 +1,12 @@
-//! Where a plugin's bytes come from: a labelled ConfigMap, or a file. Pure functions over what
-//! the controller read.
+//! Where a plugin's bytes come from: a labelled ConfigMap, which holds them or says which registry does,
+//! or a file. Pure functions over what the controller read.
 
 use std::collections::BTreeMap;
 use std::io::Read;
 
 use sha2::{Digest, Sha256};
 
+use crate::artifact::Artifact;
 use crate::grants::OperatorGrants;
 
 /// The label of a ConfigMap that holds a plugin; its value is not looked at.
@@ -14,8 +15,12 @@ pub const LABEL: &str = "signet.dev/plugin";
 pub const DIGEST: &str = "signet.dev/digest";
 /// The key of `data` that holds the operator's grants.
 pub const GRANTS: &str = "grants.yaml";
-/// Larger than any component that a ConfigMap can hold.
-const MAX_COMPONENT: u64 = 64 * 1024 * 1024;
+/// The key of `data` that names what a registry holds, where the ConfigMap has no component itself.
+pub const REFERENCE: &str = "reference";
+/// The key of `data` that names the Secret, of type kubernetes.io/dockerconfigjson, for that registry.
+pub const PULL_SECRET: &str = "pullSecret";
+/// In bytes; larger than any component that is of use.
+pub const MAX_COMPONENT: u64 = 64 * 1024 * 1024;
 
 /// A component's bytes and what its operator grants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,18 +31,41 @@ pub struct PluginSource {
     pub grants: Option<OperatorGrants>,
 }
 
+/// What a ConfigMap has of its plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// The plugin.
+    Held(PluginSource),
+    /// Where it is.
+    Elsewhere(Artifact),
+}
+
 /// Why a source holds no plugin.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// The label is missing.
     #[error("read ConfigMap {0}: it has no label {LABEL}")]
     FindLabel(String),
-    /// No key ends in `.wasm` or `.wasm.zst`.
-    #[error("read ConfigMap {0}: no key of binaryData ends in .wasm or .wasm.zst")]
+    /// No key ends in `.wasm` or `.wasm.zst`, and none names a registry's artifact.
+    #[error("read ConfigMap {0}: no key of binaryData ends in .wasm or .wasm.zst, and data has no {REFERENCE}")]
     FindComponent(String),
     /// Some keys end in `.wasm`, some in `.wasm.zst`.
     #[error("read ConfigMap {0}: binaryData mixes keys that end in .wasm and .wasm.zst")]
     Mix(String),
+    /// There are both a component and a reference to one.
+    #[error("read ConfigMap {0}: it holds a component, and its {REFERENCE} names another; leave one of them out")]
+    Ambiguous(String),
+    /// The reference is none.
+    #[error(
+        "parse {REFERENCE} of ConfigMap {0}: {1:?} is no reference to an OCI artifact (REGISTRY/NAME@sha256:DIGEST)"
+    )]
+    ParseReference(String, String, #[source] oci_spec::distribution::ParseError),
+    /// Nothing says which content is meant.
+    #[error(
+        "check ConfigMap {0}: {REFERENCE} {1} may be another component tomorrow; end it with @sha256: and the digest of \
+         the manifest, or give the annotation {DIGEST} with that of the component"
+    )]
+    Pin(String, String),
     /// The bytes are not zstd, or are cut.
     #[error("decompress the component of ConfigMap {0}")]
     Decompress(String, #[source] std::io::Error),
@@ -72,29 +100,40 @@ impl SourceError {
     pub fn reason(&self) -> &'static str {
         match self {
             SourceError::FindLabel(_) | SourceError::FindComponent(_) | SourceError::Mix(_) => "NoComponent",
+            SourceError::Ambiguous(_) | SourceError::ParseReference(..) => "InvalidReference",
             SourceError::Decompress(..) | SourceError::Bound(_) => "NotDecompressed",
-            SourceError::FindDigest { .. } | SourceError::Compare { .. } => "DigestMismatch",
+            SourceError::Pin(..) | SourceError::FindDigest { .. } | SourceError::Compare { .. } => "DigestMismatch",
             SourceError::ParseGrants(..) => "InvalidGrants",
         }
     }
 }
 
-/// The plugin in a ConfigMap. `binary_data` holds decoded bytes; several `.wasm.zst` (or `.wasm`)
-/// keys are the parts of one file, in the order of their keys.
+/// The plugin in a ConfigMap, or where it is. `binary_data` holds decoded bytes; several `.wasm.zst` (or
+/// `.wasm`) keys are the parts of one file, in the order of their keys.
 pub fn from_config_map(
     name: &str,
     labels: &BTreeMap<String, String>,
     annotations: &BTreeMap<String, String>,
     binary_data: &BTreeMap<String, Vec<u8>>,
     data: &BTreeMap<String, String>,
-) -> Result<PluginSource, SourceError> {
+) -> Result<Content, SourceError> {
     if !labels.contains_key(LABEL) {
         return Err(SourceError::FindLabel(name.to_owned()));
     }
-    let wasm = component(name, binary_data)?;
-    check_digest(name, annotations.get(DIGEST), &digest(&wasm))?;
+    let expected = annotations.get(DIGEST);
     let grants = data.get(GRANTS).map(|text| serde_yaml::from_str(text)).transpose();
-    Ok(PluginSource { wasm, grants: grants.map_err(|error| SourceError::ParseGrants(name.to_owned(), error))? })
+    let grants = || grants.map_err(|error| SourceError::ParseGrants(name.to_owned(), error));
+    let component = match (component(name, binary_data), data.get(REFERENCE)) {
+        (Err(SourceError::FindComponent(_)), Some(reference)) => {
+            let pull_secret = data.get(PULL_SECRET).filter(|secret| !secret.is_empty()).cloned();
+            let artifact = Artifact::new(name, reference, expected, pull_secret)?;
+            return Ok(Content::Elsewhere(Artifact { grants: grants()?, ..artifact }));
+        }
+        (Ok(_), Some(_)) => return Err(SourceError::Ambiguous(name.to_owned())),
+        (component, _) => component?,
+    };
+    check_digest(name, expected, &digest(&component))?;
+    Ok(Content::Held(PluginSource { wasm: component, grants: grants()? }))
 }
 
 fn component(name: &str, binary_data: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>, SourceError> {
@@ -120,7 +159,7 @@ fn decompress(name: &str, packed: &[u8]) -> Result<Vec<u8>, SourceError> {
     Ok(wasm)
 }
 
-fn check_digest(name: &str, expected: Option<&String>, found: &str) -> Result<(), SourceError> {
+pub(crate) fn check_digest(name: &str, expected: Option<&String>, found: &str) -> Result<(), SourceError> {
     let (name, found) = (name.to_owned(), found.to_owned());
     match expected {
         None => Err(SourceError::FindDigest { name, found }),
@@ -142,9 +181,16 @@ mod tests {
         entries.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect()
     }
 
-    fn read(binary: &[(&str, Vec<u8>)], digest: &str, data: &[(&str, String)]) -> Result<PluginSource, SourceError> {
+    fn read(binary: &[(&str, Vec<u8>)], digest: &str, data: &[(&str, String)]) -> Result<Content, SourceError> {
         let labels = map(&[(LABEL, "x".to_owned())]);
         from_config_map("ns/a", &labels, &map(&[(DIGEST, digest.to_owned())]), &map(binary), &map(data))
+    }
+
+    fn held(binary: &[(&str, Vec<u8>)], digest: &str, data: &[(&str, String)]) -> PluginSource {
+        match read(binary, digest, data).unwrap() {
+            Content::Held(source) => source,
+            Content::Elsewhere(artifact) => panic!("{artifact:?}"),
+        }
     }
 
     #[test]
@@ -158,10 +204,10 @@ mod tests {
             vec![("a.wasm.zst", packed.clone())],
             vec![("a-1.wasm.zst", second.to_vec()), ("a-0.wasm.zst", first.to_vec()), ("readme", vec![1])],
         ] {
-            assert_eq!(read(&binary, &sum, &[]).unwrap(), PluginSource { wasm: wasm.clone(), grants: None });
+            assert_eq!(held(&binary, &sum, &[]), PluginSource { wasm: wasm.clone(), grants: None });
         }
         let grants = [("grants.yaml", "hosts: [\"https://a.test\"]\nnetworks: [10.0.0.0/8]\n".to_owned())];
-        let source = read(&[("a.wasm", wasm)], &sum, &grants).unwrap();
+        let source = held(&[("a.wasm", wasm)], &sum, &grants);
         assert_eq!(source.grants.unwrap().hosts.unwrap(), ["https://a.test"]);
     }
 
@@ -174,6 +220,7 @@ mod tests {
             (read(&[("a.txt", wasm.clone())], &sum, &[]), "NoComponent"),
             (read(&[("a.wasm", wasm.clone()), ("b.wasm.zst", wasm.clone())], &sum, &[]), "NoComponent"),
             (read(&[("a.wasm.zst", wasm.clone())], &sum, &[]), "NotDecompressed"),
+            (read(&plain, &sum, &[(REFERENCE, "registry.test/a".to_owned())]), "InvalidReference"),
             (read(&plain, "sha256:00", &[]), "DigestMismatch"),
             (read(&plain, &digest(&wasm), &[]), "DigestMismatch"),
             (read(&plain, &sum, &[("grants.yaml", "host: []".to_owned())]), "InvalidGrants"),

@@ -38,7 +38,7 @@ pub use plugin::{ConfigError, MAX_RECEIPT, Plugin};
 pub use registry::{LoadError, Loaded, Origin, Registry, RegistryConfig, State};
 pub use runner::{RunError, TestHost, run_command};
 pub use signet_package::{
-    ChallengeKind, DIGEST, GRANTS, KindGrant, LABEL, Manifest, ManifestError, OperatorGrants, PluginSource,
-    SourceError, Verb, from_config_map,
+    Artifact, ArtifactError, ChallengeKind, Content, DIGEST, GRANTS, KindGrant, LABEL, Layer, Login, Manifest,
+    ManifestError, OperatorGrants, PluginSource, SourceError, Verb, from_config_map,
 };
 use signet_package::{authority, manifest, pattern, source};

@@ -41,9 +41,9 @@ async fn say(fake: &Fake, files: &[(&str, &[u8])], line: &str) -> Result<String,
     let words = ["kubectl-signet", "plugin"].into_iter().chain(line.split(' '));
     let arguments = crate::args::Arguments::parse_from(words);
     let crate::args::Command::Plugin { mut command } = arguments.command else { panic!("{line}") };
-    if let Plugin::Install(Install { file, name: _, grants }) = &mut command {
+    if let Plugin::Install(Install { file, grants, .. }) = &mut command {
         let here = |path: &PathBuf| folder.path().join(path);
-        (*file, *grants) = (here(file), grants.as_ref().map(here));
+        (*file, *grants) = (file.as_ref().map(here), grants.as_ref().map(here));
     }
     let said = run(&fake.cluster(), arguments.connection.namespace.as_deref(), &command).await;
     let strip = |text: String| text.replace(&format!("{}/", folder.path().display()), "");
@@ -65,7 +65,7 @@ async fn a_plugin_comes_is_listed_is_replaced_and_goes() {
     "#]]
     .assert_eq(&said);
     let map: ConfigMap = serde_json::from_value(fake.object(MAP)).unwrap();
-    assert_eq!(manifest_in(&map).unwrap().version, "1.0");
+    assert_eq!(manifest(&content(&map).unwrap()).unwrap().unwrap().version, "1.0");
     assert_eq!(map.labels()[LABEL], "hello");
     assert_eq!(map.data, None);
 
@@ -158,4 +158,20 @@ async fn signets_namespace_is_found_or_asked_for() {
         let error = say(&fake, &[], "list").await.unwrap_err();
         assert!(error.contains(words), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_plugin_may_stay_in_its_registry() {
+    let fake = Fake::with(SIGNET);
+    let reference = format!("registry.test/solvers/hello@sha256:{}", "0".repeat(64));
+    let line = format!("install --reference {reference} --name hello --pull-secret login");
+    let said = say(&fake, &[], &line).await.unwrap();
+    assert!(said.contains("Plugin hello is installed as ConfigMap signet/signet-plugin-hello"), "{said}");
+    let map = fake.object(MAP);
+    assert_eq!(map["data"], json!({ "reference": reference, "pullSecret": "login" }));
+    let said = say(&fake, &[], "list").await.unwrap();
+    assert!(said.contains(&format!("from {reference}")) && !said.contains("can not load"), "{said}");
+
+    let unpinned = say(&fake, &[], "install --reference registry.test/hello:1 --name hello").await.unwrap_err();
+    assert!(unpinned.contains("@sha256:"), "{unpinned}");
 }

@@ -3,6 +3,7 @@
 
 mod component;
 mod provider;
+mod registry;
 
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use component::{NAMESPACE, Plugin, hello, hostile, newer_hello, remove};
 use provider::Provider;
+use registry::{Registry, USER, tells};
 
 /// How long it may take until what was put into the cluster is in use. A debug build of the
 /// compiler is in it.
@@ -216,4 +218,45 @@ async fn hostile_plugins_are_stopped_and_the_rest_goes_on() -> Result<()> {
     stage.issue("later", json!({ "dnsNames": [format!("later.{}", stage.domain)] })).await?;
     ensure!(lab.controller().pid().await? == process, "the controller was started anew");
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_may_stay_in_a_registry() -> Result<()> {
+    let lab = Lab::start(signet_lab::Config::default()).await?;
+    let (first, second) = (hello()?, newer_hello()?);
+    let provider = Provider::of(&lab).await?;
+    let registry = Registry::start(&lab).await?;
+    let (older, newer) = (registry.push(&first, "0.1.0").await?, registry.push(&second, "0.2.0").await?);
+    let stage = stage_without_plugin(&lab, &provider, "registry").await?;
+
+    // What keeps it away is told, and looked at again.
+    registry::apply(&lab, "hello", json!({ "reference": older }), None).await?;
+    tells(&lab, "hello", "NotAuthorized", &["those who do not log in", "pullSecret"]).await?;
+    registry::apply(&lab, "hello", json!({ "reference": older, "pullSecret": "login" }), None).await?;
+    tells(&lab, "hello", "InvalidPullSecret", &["Secret cert-manager/login", "kubectl create secret"]).await?;
+    registry.make_pull_secret("login").await?;
+    stage.issuer_ready("issuer").await?;
+    ensure!(issue(&stage, &provider, "first").await? == "/records");
+
+    // A tag alone is not enough, and what the tag leads to must be what was meant.
+    let tag = newer.split('@').next().unwrap_or_default();
+    let tagged = json!({ "reference": tag, "pullSecret": "login" });
+    registry::apply(&lab, "hello", tagged.clone(), None).await?;
+    tells(&lab, "hello", "DigestMismatch", &[tag, "@sha256:"]).await?;
+    registry::apply(&lab, "hello", tagged.clone(), Some(&first.digest)).await?;
+    tells(&lab, "hello", "DigestMismatch", &[&first.digest, &second.digest]).await?;
+    ensure!(issue(&stage, &provider, "second").await? == "/records");
+    registry::apply(&lab, "hello", tagged, Some(&second.digest)).await?;
+    logs(&lab, 0, &["loaded plugin", "version=\"0.2.0\""]).await?;
+    ensure!(issue(&stage, &provider, "third").await? == "/v2/records");
+
+    // Without its registry there is no plugin after a start, until the registry is there again.
+    lab.end_component("registry", signet_lab::Ending::Stop).await?;
+    lab.controller().restart().await?;
+    tells(&lab, "hello", "NotPulled", &["Signet tries again in"]).await?;
+    lab.start_component("registry").await?;
+    stage.issuer_ready("issuer").await?;
+    ensure!(issue(&stage, &provider, "fourth").await? == "/v2/records");
+    ensure!(!lab.controller().log_tail(usize::MAX).contains("secret\""), "the password of {USER} is in the log");
+    lab.down().await
 }

@@ -70,6 +70,7 @@ pub(super) const CONTROL_PLANE: &[GoModule] = &[
         ..KUBERNETES
     },
     go_module!("helm", "v4.3.1", &[("helm", "helm.sh/helm/v4/cmd/helm")]),
+    go_module!("registry", "v3.1.2", &[("registry", "github.com/distribution/distribution/v3/cmd/registry")]),
     // With the experimental channel, which has TLSRoute. Contour knows no later version.
     GoModule {
         manifests: Some(("sigs.k8s.io/gateway-api", "config/crd/experimental")),
