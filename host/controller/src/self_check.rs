@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::StatusCode;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use signet_dns::Dns;
 
@@ -18,11 +19,13 @@ const MAX_BODY: usize = 1024;
 /// Looks at HTTP-01 resources.
 pub(crate) struct SelfCheck {
     client: reqwest::Client,
+    /// Where Signet answers.
+    port: u16,
 }
 
 impl SelfCheck {
-    /// `dns` resolves the names; the system does when there is none.
-    pub(crate) fn new(dns: Option<Dns>) -> Result<Self, reqwest::Error> {
+    /// `dns` resolves the names; the system does when there is none. `port` is the one that Signet answers at.
+    pub(crate) fn new(dns: Option<Dns>, port: u16) -> Result<Self, reqwest::Error> {
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("signet/", env!("CARGO_PKG_VERSION"), " (HTTP-01 self-check)"))
             .timeout(TIMEOUT)
@@ -33,7 +36,19 @@ impl SelfCheck {
         if let Some(dns) = dns {
             builder = builder.dns_resolver(Arc::new(Through(dns)));
         }
-        Ok(Self { client: builder.build()? })
+        Ok(Self { client: builder.build()?, port })
+    }
+
+    /// What to look at, by what answered.
+    fn advice(&self, status: StatusCode) -> String {
+        match status {
+            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => format!(
+                "what answers for the name reaches nobody behind it; does a NetworkPolicy or a firewall keep it from port {} \
+                 of Signet's pods?",
+                self.port
+            ),
+            _ => "does the name lead to Signet, and port 80 with it?".to_owned(),
+        }
     }
 
     /// Whether `host` answers for `token` with `key`; else what happened, as a phrase.
@@ -48,9 +63,7 @@ impl SelfCheck {
         let (status, at) = (answer.status(), answer.url().to_string());
         let led = if at == url { String::new() } else { format!(", after redirects to {at},") };
         if !status.is_success() {
-            return Err(format!(
-                "GET {url}{led} answered {status}; does the name lead to Signet, and port 80 with it?"
-            ));
+            return Err(format!("GET {url}{led} answered {status}; {}", self.advice(status)));
         }
         let mut body = Vec::new();
         while let Some(part) = answer.chunk().await.map_err(|error| format!("GET {url}{led}: {}", sentence(&error)))? {

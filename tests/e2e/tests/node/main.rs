@@ -7,6 +7,7 @@ mod guide;
 mod names;
 mod pages;
 mod pressure;
+mod rollout;
 mod solvers;
 mod tls_alpn;
 mod traces;

@@ -6,7 +6,7 @@ use serde_json::json;
 use signet_api::Challenge;
 
 use crate::guide::https;
-use crate::stage;
+use crate::{stage, stage_alone};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_names_in_one_certificate() -> Result<()> {
@@ -45,4 +45,20 @@ async fn a_class_that_nobody_serves_is_told_on_the_challenge() -> Result<()> {
     let tried = format!("GET http://{}/.well-known/acme-challenge/", stage.domain);
     let class = "check that an ingress controller serves class nobody";
     stage.says::<Challenge>(&name, &[&tried, class]).await.map(drop)
+}
+
+/// The port at which Signet's pods answer HTTP-01.
+const RESPONDER: u16 = 8089;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_keeps_the_ingress_controller_out_is_told_on_the_challenge() -> Result<()> {
+    let stage = stage_alone("policy").await?;
+    stage.lab.refuse_port(RESPONDER, true).await?;
+    stage.issuer("issuer", json!({ "http01": { "ingress": { "ingressClassName": "nginx" } } })).await?;
+    stage.certificate("web", json!({ "dnsNames": [stage.domain] })).await?;
+    let name = stage.only::<Challenge>().await?.metadata.name.unwrap_or_default();
+    let port = format!("port {RESPONDER}");
+    stage.says::<Challenge>(&name, &["answered 503", "NetworkPolicy", &port]).await?;
+    stage.lab.refuse_port(RESPONDER, false).await?;
+    stage.ready("web").await.map(drop)
 }

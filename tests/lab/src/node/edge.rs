@@ -1,5 +1,6 @@
 //! What a client outside of the cluster gets from the node's ingress controller.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use k8s_openapi::api::core::v1::Pod;
 use reqwest::tls::TlsInfo;
 
 use super::images;
+use super::obstacle::find;
+use crate::control::Component;
 use crate::lab::Lab;
 use crate::site::Port;
 
@@ -55,6 +58,19 @@ impl Lab {
             images::ctr(&self.site, &self.tools, &["tasks", "kill", "--signal", "SIGKILL", id]).await?;
         }
         Ok(())
+    }
+
+    /// Whether pods are refused a port of each other's, as a NetworkPolicy may do.
+    ///
+    /// # Errors
+    /// There is no node, or no `iptables`.
+    pub async fn refuse_port(&self, port: u16, refused: bool) -> Result<()> {
+        let (name, change) = if refused { ("refuse", "--insert") } else { ("allow", "--delete") };
+        let rule = format!("{change} FORWARD --protocol tcp --dport {port} --jump REJECT --reject-with tcp-reset");
+        let program = find("iptables").context("there is no `iptables`")?;
+        let args = rule.split(' ').map(str::to_owned).collect();
+        let (name, env) = (format!("{name}-{port}"), BTreeMap::new());
+        self.run_component(Component { name, program, args, env }).await
     }
 
     /// Runs pods in a namespace that answer each request with a line, behind a Service `web` on port 80.
