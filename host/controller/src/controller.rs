@@ -11,12 +11,14 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 use kube::Client;
+use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use signet_dns::{Dns, DnsConfig};
 use signet_plugins::{EgressConfig, Engine, EngineConfig, OperatorGrants, Registry, RegistryConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tower_layer::layer_fn;
 
 use crate::accounts::Accounts;
 use crate::changes::SecretChanges;
@@ -31,6 +33,7 @@ use crate::kinds::request::Requests;
 use crate::kinds::revocation::Revocations;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
+use crate::patience::Patience;
 use crate::plugins::{ConfigMaps, Puller};
 use crate::replicas::{Replicas, Service};
 use crate::scope::Scope;
@@ -206,7 +209,8 @@ pub(crate) async fn client(kubeconfig: Option<&Path>) -> Result<Client> {
             "found no cluster: this is not a pod, and there is no kubeconfig; name one with --kubeconfig or KUBECONFIG",
         )?,
     };
-    Client::try_from(config).context("could not set up the client of the API server")
+    let builder = ClientBuilder::try_from(config).context("could not set up the client of the API server")?;
+    Ok(builder.with_layer(&layer_fn(Patience)).build())
 }
 
 async fn registry(flags: &Flags) -> Result<Registry> {

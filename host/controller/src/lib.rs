@@ -21,6 +21,7 @@ mod key;
 mod kinds;
 mod lease;
 mod metrics;
+mod patience;
 mod plugins;
 mod queue;
 mod reconcile;
