@@ -84,7 +84,12 @@ pub fn decide(observed: &Observed, now: Timestamp) -> CertificatePlan {
         return issue(observed, violation.as_ref(), now);
     }
     match violation {
-        None => rest(observed, now),
+        // Cut off before the status told of it, an issuance that only the old certificate was in need of leaves
+        // nothing to be mended.
+        None => match observed.in_place() {
+            Some(pair) => status::issued(observed, pair, now),
+            None => rest(observed, now),
+        },
         Some(violation) => match back_off(observed, now) {
             Some(wait) => CertificatePlan { requeue: Some(wait), ..status::backing_off(observed, &violation, now) },
             None => issue(observed, Some(&violation), now),

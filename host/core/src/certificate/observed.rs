@@ -68,6 +68,8 @@ pub enum SecretData {
 /// A certificate and whether a key belongs to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pair {
+    /// SHA-256 of the certificate in DER.
+    pub sha256: String,
     pub not_before: Timestamp,
     pub not_after: Timestamp,
     /// By the lifetime and the spec alone.
@@ -176,6 +178,16 @@ impl Observed {
             SecretData::Pair(pair) => Some(pair.key_violation.as_deref()),
             SecretData::Missing(_) | SecretData::InvalidKey(_) | SecretData::InvalidCertificate(_) => None,
         }
+    }
+
+    /// What the request was issued, when it is in the target Secret already.
+    pub(super) fn in_place(&self) -> Option<&Pair> {
+        let (SecretData::Pair(held), Outcome::Issued(issued)) =
+            (&self.secret.as_ref()?.data, &self.request.as_ref()?.outcome)
+        else {
+            return None;
+        };
+        (held.sha256 == issued.sha256).then_some(held)
     }
 
     pub(super) fn next_key_secret(&self) -> String {

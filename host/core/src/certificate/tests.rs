@@ -47,6 +47,7 @@ fn wish() -> Observed {
 
 fn pair(now: i64) -> Pair {
     Pair {
+        sha256: format!("of {now}"),
         not_before: at(now),
         not_after: at(now + 90 * 24 * HOUR),
         renewal_time: at(now + 60 * 24 * HOUR),
@@ -177,6 +178,21 @@ fn an_issuance_cut_off_after_any_write_ends_ready_with_nothing_left_over() {
         assert!(has_condition(&observed.status.conditions, READY, ConditionStatus::True), "cut after {limit}");
         assert_eq!(observed.status.revision, Some(1), "cut after {limit}");
         assert!(observed.next_keys.is_empty(), "cut after {limit}");
+    }
+}
+
+#[test]
+fn a_renewal_cut_off_after_any_write_is_the_next_revision() {
+    let due = NOW + 61 * 24 * HOUR;
+    for limit in 0..5 {
+        let mut world = World { observed: ready(), writes: 0 };
+        world.run(due, limit);
+        world.writes = 0;
+        world.run(due, usize::MAX);
+        let observed = &world.observed;
+        assert!(has_condition(&observed.status.conditions, READY, ConditionStatus::True), "cut after {limit}");
+        assert_eq!(observed.status.revision, Some(2), "cut after {limit}");
+        assert!(observed.next_keys.is_empty() && observed.request.is_none(), "cut after {limit}");
     }
 }
 

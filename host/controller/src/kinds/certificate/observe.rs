@@ -187,6 +187,7 @@ fn pair(certificate: &Certificate, chain: &Chain, key: Option<&KeyFacts>) -> Pai
     let (spec, leaf) = (&certificate.spec, &chain.leaf);
     let ari_id = signet_acme::certificate_id(chain.chain_pem.as_bytes());
     let renew_before: Option<SignedDuration> = spec.renew_before.as_ref().map(|before| before.get());
+    let identity = Identity::of(leaf, &chain.leaf_der);
     Pair {
         not_before: leaf.not_before,
         not_after: leaf.not_after,
@@ -195,7 +196,8 @@ fn pair(certificate: &Certificate, chain: &Chain, key: Option<&KeyFacts>) -> Pai
         key_matches: key.is_some_and(|key| pki::public_key_matches(&leaf.public_key, &key.spki_der)),
         key_violation: key.and_then(|key| key_violation(spec, key)),
         spec_mismatches: names(pki::secret_mismatch(spec, leaf)),
-        standing: Box::new(Standing::of(&records(certificate), &Identity::of(leaf, &chain.leaf_der))),
+        standing: Box::new(Standing::of(&records(certificate), &identity)),
+        sha256: identity.sha256,
     }
 }
 
