@@ -1,5 +1,5 @@
 # The entry point to this repository. A target is a line or two; what is longer is in hack/.
-.PHONY: setup build plugins image test lint gen demo demo-down recording bench
+.PHONY: setup build plugins image test chaos lint gen demo demo-down recording bench
 
 setup: ## Check the tools that are needed, and install what rustup can.
 	hack/setup
@@ -15,6 +15,9 @@ image: build ## An OCI image and its SBOM, in target/image; no container engine 
 
 test: setup plugins ## Every test, of the host and of the guests.
 	hack/test
+
+chaos: setup plugins ## Every fault at every point; hours on a small machine.
+	hack/chaos
 
 lint: setup ## Formatting and clippy; a warning fails.
 	hack/lint

@@ -5,6 +5,7 @@ mod http_route;
 mod issuing;
 mod key_pair;
 mod relay;
+pub mod replica;
 mod seen;
 mod stage;
 

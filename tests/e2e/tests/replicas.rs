@@ -1,8 +1,5 @@
 //! Two replicas: one takes decisions, both answer HTTP-01, and either carries on where the other ends.
 
-#[path = "crash/replica.rs"]
-mod replica;
-
 use std::net::SocketAddrV4;
 use std::time::{Duration, Instant};
 
@@ -11,7 +8,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt;
 use serde_json::json;
 use signet_api::Challenge;
-use signet_e2e::Stage;
+use signet_e2e::{Stage, replica};
 use signet_lab::{AcmeConfig, Chart, Config, Ending, Lab, Port};
 
 /// Where the first replica answers HTTP-01. The second has the port that the CA knows.

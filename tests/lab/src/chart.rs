@@ -34,6 +34,9 @@ pub struct Chart {
     pub values: Value,
     /// Arguments of the controller after the lab's own; the last of a repeated flag counts.
     pub extra_args: Vec<String>,
+    /// Where the controller finds the API server, as a URL: at the lab's own, unless something is in between. A
+    /// pod finds it as every pod does.
+    pub api_server: Option<String>,
     /// The `signet` program: `$SIGNET_BIN`, or the one that cargo built beside `signet-lab`.
     pub program: Option<PathBuf>,
     /// The folder that the image has as `/plugins`: `$SIGNET_PLUGINS`, or `target/plugins`.
@@ -46,6 +49,7 @@ impl Default for Chart {
             namespace: "cert-manager".to_owned(),
             values: json!({}),
             extra_args: Vec::new(),
+            api_server: None,
             program: None,
             plugins: None,
         }
@@ -163,7 +167,11 @@ impl Lab {
         let token = self.kubectl(args).await?;
         let path = self.site.path("controller.kubeconfig");
         let user = json!({ "token": token.trim() });
-        fs::write(&path, control_plane::kubeconfig(&self.site, &user).to_string())?;
+        let mut kubeconfig = control_plane::kubeconfig(&self.site, &user);
+        if let Some(url) = &chart.api_server {
+            kubeconfig["clusters"][0]["cluster"]["server"] = json!(url);
+        }
+        fs::write(&path, kubeconfig.to_string())?;
         Ok(path)
     }
 }

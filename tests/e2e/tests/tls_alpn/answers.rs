@@ -1,8 +1,5 @@
 //! What Signet's port answers, and what not.
 
-#[path = "../crash/replica.rs"]
-mod replica;
-
 use std::net::SocketAddrV4;
 use std::time::{Duration, Instant};
 
@@ -10,7 +7,7 @@ use anyhow::{Result, ensure};
 use kube::ResourceExt;
 use serde_json::json;
 use signet_api::Challenge;
-use signet_e2e::Stage;
+use signet_e2e::{Stage, replica};
 use signet_lab::{Config, Lab};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

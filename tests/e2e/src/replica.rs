@@ -6,16 +6,20 @@ use std::fs;
 use anyhow::{Context, Result};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
-use signet_e2e::BOUND;
 use signet_lab::{Component, Lab};
 
+use crate::BOUND;
+
 /// What the process is called in the lab.
-pub(crate) const COMPONENT: &str = "replica";
+pub const COMPONENT: &str = "replica";
 /// What it calls itself.
-pub(crate) const POD: &str = "signet-1";
+pub const POD: &str = "signet-1";
 
 /// A process like the lab's controller, as the Deployment's second pod would run it.
-pub(crate) async fn second(lab: &Lab) -> Result<Component> {
+///
+/// # Errors
+/// The lab's controller does not run.
+pub async fn second(lab: &Lab) -> Result<Component> {
     let pid = lab.controller().pid().await?.context("the controller runs")?;
     let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}"));
     let (arguments, environment) = (read("cmdline")?, read("environ")?);
@@ -33,7 +37,10 @@ pub(crate) async fn second(lab: &Lab) -> Result<Component> {
 }
 
 /// Waits until the process has read the cluster and found that another one leads.
-pub(crate) async fn waits_for_the_lease(lab: &Lab, component: &str) -> Result<()> {
+///
+/// # Errors
+/// It has not within the bound.
+pub async fn waits_for_the_lease(lab: &Lab, component: &str) -> Result<()> {
     let waits = async || {
         let log = lab.log_tail(component, 100);
         let since = log.rfind(": ready ").context("it is not ready yet")?;
@@ -43,7 +50,10 @@ pub(crate) async fn waits_for_the_lease(lab: &Lab, component: &str) -> Result<()
 }
 
 /// Waits until the pod of this name holds the Lease.
-pub(crate) async fn leads(lab: &Lab, pod: &str) -> Result<()> {
+///
+/// # Errors
+/// It does not within the bound.
+pub async fn leads(lab: &Lab, pod: &str) -> Result<()> {
     let leases = Api::<Lease>::namespaced(lab.client().await, "cert-manager");
     let leads = async || {
         let spec = leases.get("cert-manager-controller").await?.spec.unwrap_or_default();

@@ -27,7 +27,7 @@ pub(crate) struct Ingress {
 
 impl Ingress {
     /// Takes the ports, and installs Signet behind them.
-    pub(crate) async fn before_signet(lab: &Lab) -> Result<Self> {
+    pub(crate) async fn before_signet(lab: &Lab, chart: Chart) -> Result<Self> {
         let listener = TcpListener::bind(lab.site().at(Port::Http01)).await.context("the ingress has no port")?;
         let behind = SocketAddrV4::new(lab.site().address, BEHIND);
         let mut serving = JoinSet::new();
@@ -47,7 +47,7 @@ impl Ingress {
         });
         let extra_args =
             vec![format!("--http01-listen-address={behind}"), format!("--tls-alpn01-listen-address={behind_tls}")];
-        lab.install(&Chart { extra_args, ..Chart::default() }).await?;
+        lab.install(&Chart { extra_args, ..chart }).await?;
         Ok(Self { _serving: serving })
     }
 }
