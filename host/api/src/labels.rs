@@ -86,6 +86,11 @@ pub const CRL_DURATION: &str = "signet.dev/crl-duration";
 /// On such an issuer: `true` has Signet serve the list over HTTP.
 pub const CRL_SERVED: &str = "signet.dev/crl-served";
 
+/// The Lease that replicas share: cert-manager's, so that the two never work on the same cluster at once.
+pub const LEASE: &str = "cert-manager-controller";
+/// On that Lease: what was spent of the CAs' limits for objects that are gone. Signet writes it.
+pub const SPENT: &str = "signet.dev/spent";
+
 /// Label of a ConfigMap that holds a solver plugin: the plugin's name.
 pub const PLUGIN: &str = "signet.dev/plugin";
 /// On such a ConfigMap: `sha256:` and the hex digest of the uncompressed component.

@@ -69,6 +69,9 @@ pub struct OrderStatus {
     /// Address that takes the certificate signing request. Once set, it stays.
     #[serde(default, rename = "finalizeURL", skip_serializing_if = "Option::is_none")]
     pub finalize_url: Option<String>,
+    /// When the CA had made the order. Once set, it stays. What was spent of the CA's limits is read from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_time: Option<Time>,
     /// What the CA wants to have proven, in its order. Once set, it stays.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub authorizations: Vec<Authorization>,

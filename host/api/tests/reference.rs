@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 /// What we have and cert-manager has not, or the other way round, with the reason.
-const DIFFERENCES: [(&str, &str, &str); 11] = [
+const DIFFERENCES: [(&str, &str, &str); 12] = [
     ("certificates", ".\tobject\trequired=spec", "an object without a spec was always refused"),
     ("certificaterequests", ".\tobject\trequired=spec", "an object without a spec was always refused"),
     ("orders", ".\tobject\trequired=spec", "metadata is always there"),
     ("challenges", ".\tobject\trequired=spec", "metadata is always there"),
+    ("orders", ".status.orderTime\tstring\tformat=date-time", "what the CA's limits are counted from"),
     ("challenges", ".status.receipt\tstring", "what a solver remembers"),
     ("challenges", ".spec.type\tstring\tenum=HTTP-01|DNS-01|TLS-ALPN-01", "the way that cert-manager has not"),
     ("certificaterequests", ".spec.extra{}\tarray\tlist=atomic", "the same, said outright"),

@@ -12,6 +12,7 @@ use crate::accounts::Accounts;
 use crate::changes::SecretChanges;
 use crate::events::Events;
 use crate::key::Key;
+use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::replicas::Replicas;
 use crate::self_check::SelfCheck;
@@ -28,6 +29,7 @@ pub(crate) struct Context {
     pub(crate) events: Events,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) accounts: Accounts,
+    pub(crate) limits: Arc<Limits>,
     pub(crate) dns: Dns,
     pub(crate) registry: Arc<Registry>,
     pub(crate) secret_changes: SecretChanges,

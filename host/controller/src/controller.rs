@@ -32,6 +32,7 @@ use crate::kinds::order::Orders;
 use crate::kinds::request::Requests;
 use crate::kinds::revocation::Revocations;
 use crate::lease::Leadership;
+use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::patience::Patience;
 use crate::plugins::{ConfigMaps, Puller};
@@ -69,11 +70,11 @@ pub async fn run(flags: Flags) -> Result<()> {
 
     let registry = Arc::new(registry(&flags).await?);
     let identity = std::env::var("POD_NAME").unwrap_or_else(|_| format!("signet-{}", std::process::id()));
+    let cx = context(&flags, client.clone(), stores, metrics, registry.clone(), &identity).await?;
     let leadership = flags.leader_elect.then(|| {
         let namespace = flags.or_cluster_resource(&flags.leader_election_namespace);
-        Leadership::new(client.clone(), namespace, &identity)
+        Leadership::new(client.clone(), namespace, &identity, cx.limits.clone())
     });
-    let cx = context(&flags, client.clone(), stores, metrics, registry.clone(), &identity).await?;
     let cx = Arc::new(cx);
 
     let mut watches = watch::start(&cx, &client);
@@ -115,6 +116,8 @@ pub async fn run(flags: Flags) -> Result<()> {
     if !cx.stores.scope.watches_secrets() {
         watches.spawn(resync::run(cx.clone(), client.clone(), flags.secrets_resync_period));
     }
+    let turns = cx.clone();
+    watches.spawn(async move { turns.limits.run(&turns).await });
     let workers = start(cx.clone(), &stop);
     let lost = async {
         match &leadership {
@@ -191,7 +194,8 @@ fn start(cx: Arc<Context>, stop: &CancellationToken) -> JoinSet<()> {
     workers.spawn(reconcile::run(Revocations::default(), cx.clone(), AT_ONCE, stop.clone()));
     workers.spawn(reconcile::run(Requests::default(), cx.clone(), AT_ONCE, stop.clone()));
     workers.spawn(reconcile::run(Orders::default(), cx.clone(), AT_ONCE, stop.clone()));
-    workers.spawn(reconcile::run(Challenges::default(), cx.clone(), challenges_at_once, stop.clone()));
+    let challenges = Challenges::new(cx.settings.max_challenges);
+    workers.spawn(reconcile::run(challenges, cx.clone(), challenges_at_once, stop.clone()));
     workers.spawn(reconcile::run(Issuers::default(), cx.clone(), AT_ONCE, stop.clone()));
     workers.spawn(reconcile::run(ClusterIssuers::default(), cx, AT_ONCE, stop.clone()));
     workers
@@ -272,6 +276,7 @@ async fn context(
         writer: Writer::new(client.clone(), stores.clone()),
         events: Events::new(client, identity),
         accounts: Accounts::new(metrics.clone()),
+        limits: Arc::new(Limits::new(flags.acme_limits.clone())),
         tls_look: Look::new(of_http01.clone()),
         self_check: SelfCheck::new(of_http01, flags.http01_listen_address.port())
             .context("could not set up the HTTP-01 self-check")?,

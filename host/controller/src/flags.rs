@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
+use signet_core::limits::Book;
 
 /// Runs the controller.
 #[derive(Args, Clone, Debug)]
@@ -78,6 +79,10 @@ pub struct Flags {
     /// How many Challenges are worked on at once.
     #[arg(long, default_value_t = 60)]
     pub max_concurrent_challenges: usize,
+    /// Limits of CAs beside those that Let's Encrypt publishes, or in their place, as YAML or JSON:
+    /// {URL of the directory: {newOrders: {count: 300, period: 3h}, certificatesPerSet: none}}.
+    #[arg(long, default_value = "", value_parser = book)]
+    pub acme_limits: Book,
     /// DNS servers for finding zones and looking at records; the system's when there are none.
     #[arg(long, value_delimiter = ',')]
     pub dns01_recursive_nameservers: Vec<String>,
@@ -114,6 +119,11 @@ pub struct Flags {
 pub enum LogFormat {
     Text,
     Json,
+}
+
+fn book(text: &str) -> Result<Book, String> {
+    let said = serde_yaml::from_str(text).map_err(|error| format!("this is no YAML: {error}"))?;
+    Book::default().with(&said)
 }
 
 fn period(text: &str) -> Result<Duration, String> {

@@ -1,9 +1,13 @@
 //! Leader election: of several replicas, the one that holds the Lease takes decisions. The Lease
 //! has cert-manager's name, so that the two never work on the same cluster at the same time.
 //!
+//! It also carries, in an annotation, what the next leader could not see of the CAs' limits: the Lease is
+//! written anyway, so that costs no write.
+//!
 //! Clocks of replicas are not compared: a holder is taken for gone when its Lease has not changed
 //! for as long as it said, by our own clock.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,13 +15,13 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::PostParams;
 use kube::{Api, Client};
+use signet_api::labels::{LEASE as NAME, SPENT};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::error::sentence;
+use crate::limits::Limits;
 use crate::writer::is_code;
 
-/// cert-manager's.
-const NAME: &str = "cert-manager-controller";
 /// How long a Lease is good for when it is not renewed, and how often it is.
 ///
 /// A replica that takes over from one that was killed does so within the duration and one retry, which
@@ -32,11 +36,12 @@ const MARGIN: Duration = Duration::from_secs(1);
 pub(crate) struct Leadership {
     leases: Api<Lease>,
     identity: String,
+    limits: Arc<Limits>,
 }
 
 impl Leadership {
-    pub(crate) fn new(client: Client, namespace: &str, identity: &str) -> Self {
-        Self { leases: Api::namespaced(client, namespace), identity: identity.to_owned() }
+    pub(crate) fn new(client: Client, namespace: &str, identity: &str, limits: Arc<Limits>) -> Self {
+        Self { leases: Api::namespaced(client, namespace), identity: identity.to_owned(), limits }
     }
 
     /// Returns once the Lease is ours.
@@ -94,6 +99,7 @@ impl Leadership {
             let spec = lease.spec.get_or_insert_default();
             spec.holder_identity = None;
             spec.lease_duration_seconds = Some(1);
+            self.note(&mut lease);
             self.leases.replace(NAME, &PostParams::default(), &lease).await.map(drop)
         };
         if let Err(error) = released.await {
@@ -107,6 +113,7 @@ impl Leadership {
             return Ok(false);
         }
         lease.spec.get_or_insert_default().renew_time = Some(MicroTime(Timestamp::now()));
+        self.note(&mut lease);
         self.leases.replace(NAME, &PostParams::default(), &lease).await.map(|_| true)
     }
 
@@ -135,7 +142,22 @@ impl Leadership {
         lease.spec = Some(self.held(spec.lease_transitions.unwrap_or(0) + i32::from(taken)));
         match self.leases.replace(NAME, &PostParams::default(), &lease).await {
             Err(error) if is_code(&error, 409) => Ok(false),
-            other => other.map(|_| true),
+            other => other.map(|_| {
+                let noted = lease.metadata.annotations.as_ref().and_then(|annotations| annotations.get(SPENT));
+                self.limits.inherit(noted.map_or("", String::as_str));
+                true
+            }),
+        }
+    }
+
+    /// Writes down what the next leader could not see.
+    fn note(&self, lease: &mut Lease) {
+        let annotations = lease.metadata.annotations.get_or_insert_default();
+        match self.limits.ledger() {
+            Some(ledger) if !ledger.is_empty() => drop(annotations.insert(SPENT.to_owned(), ledger)),
+            Some(_) => drop(annotations.remove(SPENT)),
+            // Nothing was asked of any CA yet: what is there stays.
+            None => {}
         }
     }
 

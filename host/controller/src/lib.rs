@@ -20,6 +20,7 @@ mod issuers;
 mod key;
 mod kinds;
 mod lease;
+mod limits;
 mod metrics;
 mod patience;
 mod plugins;

@@ -1,5 +1,6 @@
 //! Which objects are to be looked at, and when. One object is looked at by one task at a time; a
-//! wish that comes meanwhile is kept.
+//! wish that comes meanwhile is kept. Of what is due, namespaces have their turns one after the other, so that
+//! many objects of one do not make those of another wait.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,8 +24,14 @@ pub(crate) struct Queue {
 #[derive(Default)]
 struct State {
     due: HashMap<Key, Instant>,
-    /// What is due and not looked at right now, by time.
+    /// What is to be looked at later and not looked at right now, by time.
     order: BTreeSet<(Instant, Key)>,
+    /// What was due when somebody last looked, by namespace, in the order of their times.
+    ready: HashMap<String, BTreeSet<(Instant, Key)>>,
+    /// The namespaces of what is ready, by their last turn.
+    turns: BTreeSet<(u64, String)>,
+    last_turn: HashMap<String, u64>,
+    turn: u64,
     running: HashSet<Key>,
     /// How often the last attempts at an object failed in a row.
     failures: HashMap<Key, u32>,
@@ -36,12 +43,47 @@ impl State {
         if self.due.get(key).is_some_and(|due| *due <= at) {
             return;
         }
-        if let Some(old) = self.due.insert(key.clone(), at) {
+        if let Some(old) = self.due.get(key).copied() {
+            // What is ready needs no earlier time.
+            if self.ready.get(&key.namespace).is_some_and(|ready| ready.contains(&(old, key.clone()))) {
+                return;
+            }
             self.order.remove(&(old, key.clone()));
         }
+        self.due.insert(key.clone(), at);
         if !self.running.contains(key) {
             self.order.insert((at, key.clone()));
         }
+    }
+
+    /// Moves to `ready` what is due by now.
+    fn ripen(&mut self, now: Instant) {
+        while let Some((at, key)) = self.order.first().filter(|(at, _)| *at <= now).cloned() {
+            self.order.remove(&(at, key.clone()));
+            let ready = self.ready.entry(key.namespace.clone()).or_default();
+            if ready.is_empty() {
+                let turn = self.last_turn.get(&key.namespace).copied().unwrap_or(0);
+                self.turns.insert((turn, key.namespace.clone()));
+            }
+            ready.insert((at, key));
+        }
+    }
+
+    /// Takes what is ready of the namespace whose last turn is the longest ago.
+    fn take(&mut self) -> Option<Key> {
+        let (_, namespace) = self.turns.pop_first()?;
+        let ready = self.ready.get_mut(&namespace)?;
+        let (_, key) = ready.pop_first()?;
+        self.turn += 1;
+        if ready.is_empty() {
+            self.ready.remove(&namespace);
+        } else {
+            self.turns.insert((self.turn, namespace.clone()));
+        }
+        self.last_turn.insert(namespace, self.turn);
+        self.due.remove(&key);
+        self.running.insert(key.clone());
+        Some(key)
     }
 }
 
@@ -57,15 +99,11 @@ impl Queue {
         loop {
             let wait = {
                 let mut state = self.lock();
-                match state.order.first().cloned() {
-                    Some((at, key)) if at <= Instant::now() => {
-                        state.order.remove(&(at, key.clone()));
-                        state.due.remove(&key);
-                        state.running.insert(key.clone());
-                        return key;
-                    }
-                    first => first.map(|(at, _)| at),
+                state.ripen(Instant::now());
+                if let Some(key) = state.take() {
+                    return key;
                 }
+                state.order.first().map(|(at, _)| *at)
             };
             match wait {
                 None => self.changed.notified().await,
@@ -138,6 +176,28 @@ mod tests {
         assert_eq!(queue.next().await, key("a"));
         queue.done(&key("a"), None);
         nothing_within(&queue, 60).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn namespaces_take_turns() {
+        let queue = Queue::default();
+        (0..100).for_each(|number| queue.add(Key::new("many", number.to_string())));
+        queue.next().await;
+        queue.add(Key::new("few", "a"));
+        queue.add(Key::new("few", "b"));
+        let mut turns = Vec::new();
+        for _ in 0..5 {
+            let key = queue.next().await;
+            turns.push(key.namespace.clone());
+            queue.done(&key, None);
+        }
+        assert_eq!(turns, ["few", "many", "few", "many", "many"]);
+        queue.add(Key::new("many", "99"));
+        let mut left = 0;
+        while tokio::time::timeout(Duration::from_secs(1), queue.next()).await.is_ok() {
+            left += 1;
+        }
+        assert_eq!(left, 96, "each is looked at once");
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,6 +9,7 @@ pub mod challenge;
 pub mod digest;
 pub mod failure;
 pub mod issuer;
+pub mod limits;
 pub mod order;
 pub mod pki;
 pub mod plan;

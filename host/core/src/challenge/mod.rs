@@ -11,11 +11,13 @@
 //!
 //! Calling solvers, looking whether a proof can be seen and talking to the CA belong to the edge.
 
+mod admission;
 mod observed;
 #[cfg(test)]
 mod tests;
 
 pub use crate::failure::{Failure, Retry};
+pub use admission::{Admission, Standing};
 pub use observed::{Check, Looked, Memory, Observed, Presented};
 
 use std::fmt::Write;
@@ -36,7 +38,9 @@ pub const PROGRESS_GRACE: Duration = Duration::from_secs(3);
 /// How long a CA is given to look before it is asked what it saw.
 const FIRST_POLL: Duration = Duration::from_millis(400);
 const POLL: Duration = Duration::from_secs(1);
-const SLOT_RECHECK: Duration = Duration::from_secs(5);
+/// Whoever waits for its turn is woken; this is for what nobody thought of.
+const SLOT_RECHECK: Duration = Duration::from_secs(60);
+const TURN_RECHECK: Duration = Duration::from_secs(5);
 const CLEAN_UP_RETRY: Duration = Duration::from_secs(60);
 /// How long after a look that failed the next one is, at first: by whether Signet serves the proof.
 const FIRST_RECHECK: Duration = Duration::from_millis(500);
@@ -76,7 +80,7 @@ pub fn decide(observed: &Observed, now: Timestamp) -> ChallengePlan {
     match observed.status.state {
         Some(State::Valid) => ChallengePlan::rest(),
         Some(state) if state.is_final() => withdraw(observed, now),
-        _ if !observed.slot && !observed.status.processing => ChallengePlan::wait(SLOT_RECHECK),
+        _ if !observed.slot => ChallengePlan::wait(SLOT_RECHECK),
         _ => prove(observed, now),
     }
 }
@@ -246,7 +250,7 @@ fn queue_up(observed: &Observed, first: &str, now: Timestamp) -> ChallengePlan {
          follows when that one is done or gone"
     );
     let status = ChallengeStatus { state: Some(State::Pending), reason: Some(reason), ..observed.status.clone() };
-    tell(observed, status, Some(SLOT_RECHECK), now)
+    tell(observed, status, Some(TURN_RECHECK), now)
 }
 
 fn waiting(observed: &Observed, wait: Duration) -> String {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use signet_api::ChallengeStatus;
 
+use super::Standing;
 use crate::acme::AuthorizationStatus;
 use crate::failure::Failure;
 
@@ -19,7 +20,7 @@ pub struct Observed {
     pub deleting: bool,
     pub finalizer: bool,
     pub status: ChallengeStatus,
-    /// Whether the limit on concurrent Challenges admits this one.
+    /// Whether it is one of those that are worked on ([`super::Admission`]).
     pub slot: bool,
     /// Whether its issuer is gone: then nobody can say how to clean up, should that fail.
     pub orphaned: bool,
@@ -104,6 +105,18 @@ pub struct Looked {
 }
 
 impl Memory {
+    /// How a Challenge stands that this is known of.
+    pub fn standing(&self, status: &ChallengeStatus) -> Standing {
+        let asked = self.accepted.is_some() || self.looked.as_ref().is_some_and(|looked| looked.validating);
+        let failed = self.failure.is_some() || matches!(self.check, Some(Check::Failed { .. }));
+        match (failed && !asked, self.tried || asked, status.processing) {
+            (true, _, _) => Standing::Idle,
+            (false, true, _) => Standing::Busy,
+            (false, false, true) => Standing::Begun,
+            (false, false, false) => Standing::New,
+        }
+    }
+
     /// How many looks in a row have failed.
     pub fn looks(&self) -> u32 {
         match &self.check {

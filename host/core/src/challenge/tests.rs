@@ -241,7 +241,7 @@ fn a_proof_that_would_hide_another_waits_and_says_for_which() {
     let mut one = Observed { behind: Some("shop/web-1-2-3".into()), served: true, ..fresh() };
     assert_eq!(decide(&one, at(1)), ChallengePlan::wait(Duration::from_secs(2)), "it may take no time at all");
     let plan = decide(&one, at(3));
-    assert_eq!((plan.actions.as_slice(), plan.requeue), ([].as_slice(), Some(SLOT_RECHECK)));
+    assert_eq!((plan.actions.as_slice(), plan.requeue), ([].as_slice(), Some(TURN_RECHECK)));
     one.status = plan.status.unwrap();
     assert!(one.status.reason.as_ref().unwrap().contains("Challenge shop/web-1-2-3 was first to prove a.test"));
     assert!(!one.status.processing && !one.status.presented, "{:?}", one.status);

@@ -4,6 +4,8 @@
 //! later actions live in [`Memory`] and go with the process; a process that finds an address and
 //! remembers nothing asks the CA, and carries on from its answer.
 //!
+//! Before it is made it has to be the Order's turn: the CA's limits are shared by all ([`crate::limits`]).
+//!
 //! Keys, key authorizations and requests to the CA belong to the edge.
 
 mod observed;
@@ -25,9 +27,13 @@ use signet_api::{ChallengeSpec, OrderStatus, State};
 use crate::acme::{self, AuthorizationAtCa, AuthorizationStatus, Identifier, OrderAtCa};
 use crate::digest::hashed_name;
 use crate::failure::{remaining, until_next_look};
+use crate::limits::{Turn, Wait};
 use crate::plan::{Event, Plan, Severity};
 
 const POLL: Duration = Duration::from_secs(1);
+/// A wait for the CA's limits that is shorter is not told.
+const WORTH_TELLING: Duration = Duration::from_secs(5);
+const TURN_RECHECK: Duration = Duration::from_secs(1);
 
 /// Everything that an Order may need done. Each result goes into [`Memory`].
 #[derive(Clone, Debug, PartialEq)]
@@ -66,8 +72,8 @@ pub fn decide(observed: &Observed, now: Timestamp) -> OrderPlan {
     let seen = observed.memory.order.as_ref();
     let Some(url) = &observed.status.url else {
         return match seen {
-            Some(seen) => record(observed, &seen.order),
-            None => act(new_order(observed)),
+            Some(seen) => record(observed, seen),
+            None => in_turn(observed, now),
         };
     };
     if let Some(downloaded) = &observed.memory.certificate {
@@ -93,6 +99,35 @@ fn held_up(observed: &Observed, now: Timestamp) -> Option<OrderPlan> {
     };
     let status = OrderStatus { reason: Some(failure.told()), ..observed.status.clone() };
     Some(OrderPlan { requeue, ..write(observed, status) })
+}
+
+/// Whether the next step is to ask for the order, once it is its turn.
+pub fn is_to_ask(status: &OrderStatus, memory: &Memory, now: Timestamp) -> bool {
+    let held_up = memory.failure.as_ref().is_some_and(|failure| match failure.retry {
+        Retry::Never | Retry::OnChange => true,
+        Retry::Later(wait) => remaining(failure.at, wait, now).is_some(),
+    });
+    !held_up && !status.state.is_some_and(State::is_final) && status.url.is_none() && memory.order.is_none()
+}
+
+fn in_turn(observed: &Observed, now: Timestamp) -> OrderPlan {
+    match &observed.turn {
+        Some(Turn::Now) => act(new_order(observed)),
+        Some(Turn::Wait(wait)) => wait_for(observed, wait, now),
+        None => OrderPlan::wait(TURN_RECHECK),
+    }
+}
+
+/// It goes on when it is called. Why it waits is told once, since the numbers change with each other Order, and not
+/// at all when that is over before anybody has read it.
+fn wait_for(observed: &Observed, wait: &Wait, now: Timestamp) -> OrderPlan {
+    let told = observed.status.reason.clone().filter(|reason| wait.is_told(reason));
+    let status = OrderStatus { reason: told.or_else(|| Some(wait.to_string())), ..observed.status.clone() };
+    let left = Duration::try_from(wait.asks_again().duration_since(now)).unwrap_or_default();
+    if left < WORTH_TELLING && observed.status.reason.is_none() {
+        return OrderPlan::wait(left.max(TURN_RECHECK));
+    }
+    OrderPlan { requeue: Some(left.max(TURN_RECHECK)), ..write(observed, status) }
 }
 
 /// The next step by what the CA says.
@@ -164,7 +199,18 @@ fn replacement(observed: &Observed, own: &OwnChallenge, authorization: &Authoriz
 fn failed_proof(observed: &Observed, own: &OwnChallenge, now: Timestamp) -> OrderPlan {
     let state = if own.status.state == Some(State::Invalid) { State::Invalid } else { State::Errored };
     let cause = own.status.reason.as_deref().unwrap_or("its Challenge gives no reason");
-    fail(observed, state, format!("{} could not be proven: {cause}", own.dns_name), now)
+    fail(observed, state, format!("{}: {cause}", not_proven(&own.dns_name)), now)
+}
+
+fn not_proven(name: &str) -> String {
+    format!("{name} could not be proven")
+}
+
+/// The name for which an order failed, if it was for one.
+pub fn unproven(status: &OrderStatus) -> Option<&str> {
+    let reason = status.reason.as_deref()?;
+    let mut names = status.authorizations.iter().filter_map(|authorization| authorization.identifier.as_deref());
+    names.find(|name| reason.starts_with(&format!("{}: ", not_proven(name))))
 }
 
 fn new_order(observed: &Observed) -> Action {
@@ -205,10 +251,11 @@ pub fn challenge_name(order: &str, spec: &ChallengeSpec) -> String {
 }
 
 /// Writes down the order that was just made, once.
-fn record(observed: &Observed, order: &OrderAtCa) -> OrderPlan {
+fn record(observed: &Observed, SeenOrder { at, order }: &SeenOrder) -> OrderPlan {
     let status = OrderStatus {
         url: Some(order.url.clone()),
         finalize_url: Some(order.finalize_url.clone()),
+        order_time: Some(Time(signet_api::meta::whole_seconds(*at))),
         authorizations: observed.memory.authorizations.iter().map(authorization).collect(),
         state: Some(State::Pending),
         reason: None,

@@ -9,6 +9,7 @@ use signet_api::{ChallengeStatus, IssuerRef, OrderStatus, Solver, State};
 
 use crate::acme::{AuthorizationAtCa, Identifier, OrderAtCa};
 use crate::failure::Failure;
+use crate::limits::Turn;
 use crate::pki::{Chain, Csr, public_key_matches};
 
 /// One Order, its Challenges, and what this process knows of it.
@@ -28,6 +29,8 @@ pub struct Observed {
     pub solvers: Vec<Solver>,
     pub status: OrderStatus,
     pub challenges: Vec<OwnChallenge>,
+    /// Whether the CA's limits let it ask for the order; none when it does not want to.
+    pub turn: Option<Turn>,
     pub memory: Memory,
 }
 

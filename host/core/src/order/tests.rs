@@ -11,6 +11,8 @@ use super::*;
 use crate::acme::ChallengeAtCa;
 use crate::challenge::{self, Check, Looked, Presented};
 
+mod limits;
+
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
 }
@@ -37,6 +39,7 @@ fn fresh() -> Observed {
         solvers: vec![http01(), dns01(None)],
         status: OrderStatus::default(),
         challenges: Vec::new(),
+        turn: Some(Turn::Now),
         memory: Memory::default(),
     }
 }

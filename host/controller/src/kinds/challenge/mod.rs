@@ -3,7 +3,6 @@
 mod backend;
 mod check;
 
-use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +14,9 @@ use kube::ResourceExt;
 use signet_acme::Account;
 use signet_api::solver::CnameStrategy;
 use signet_api::{Challenge, ChallengeSpec, ChallengeStatus, ChallengeType, Solver, State, labels};
-use signet_core::challenge::{Action, ChallengePlan, FINALIZER, Looked, Memory, Observed, Presented, decide};
+use signet_core::challenge::{
+    Action, Admission, ChallengePlan, FINALIZER, Looked, Memory, Observed, Presented, decide,
+};
 use signet_core::failure::{Failure, Retry};
 use signet_core::plan::{Event, Severity};
 use signet_plugins::{Call, CallError, ChallengeKind, Plugin};
@@ -45,11 +46,10 @@ const REFUSALS: [&str; 6] =
     ["InvalidConfig", "NotAuthorized", "NotFound", "Permanent", "InvalidSolver", "PluginNotFound"];
 
 /// The edge of Challenges.
-#[derive(Default)]
 pub(crate) struct Challenges {
     memories: Memories<Kept<Memory>>,
     /// Those that are worked on, by the limit on how many at once.
-    admitted: Mutex<HashSet<Key>>,
+    admission: Mutex<Admission>,
 }
 
 #[async_trait]
@@ -81,7 +81,7 @@ impl Kind for Challenges {
             created: challenge.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |time| time.0),
             deleting: challenge.metadata.deletion_timestamp.is_some(),
             finalizer: challenge.finalizers().iter().any(|name| is_ours(name)),
-            slot: self.admit(cx, challenge, &status),
+            slot: self.admit(cx, challenge, &status, &memory),
             orphaned: AnyIssuer::find(&cx.stores, &namespace, &challenge.spec.issuer_ref).is_err(),
             wait_instead_of_check: challenge
                 .spec
@@ -145,9 +145,9 @@ impl Kind for Challenges {
         Ok(())
     }
 
-    fn forget(&self, _: &Context, key: &Key) {
+    fn forget(&self, cx: &Context, key: &Key) {
         self.memories.forget(key);
-        self.admitted().remove(key);
+        self.make_room(cx, key);
     }
 
     /// What leads to this replica is led to those that stay: the CA may look before the next process
@@ -182,19 +182,32 @@ fn is_ours(finalizer: &str) -> bool {
 }
 
 impl Challenges {
-    /// Whether the limit on concurrent Challenges admits this one. Done ones make room.
-    fn admit(&self, cx: &Context, challenge: &Challenge, status: &ChallengeStatus) -> bool {
-        let key = Key::of(challenge);
-        let mut admitted = self.admitted();
-        if status.state.is_some_and(State::is_final) {
-            admitted.remove(&key);
-            return true;
-        }
-        admitted.contains(&key) || (admitted.len() < cx.settings.max_challenges && admitted.insert(key))
+    /// For so many at once.
+    pub(crate) fn new(most: usize) -> Self {
+        Self { memories: Memories::default(), admission: Mutex::new(Admission::new(most)) }
     }
 
-    fn admitted(&self) -> std::sync::MutexGuard<'_, HashSet<Key>> {
-        self.admitted.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether the limit on concurrent Challenges admits this one. Done ones make room.
+    fn admit(&self, cx: &Context, challenge: &Challenge, status: &ChallengeStatus, memory: &Memory) -> bool {
+        let key = Key::of(challenge);
+        if status.state.is_some_and(State::is_final) || challenge.metadata.deletion_timestamp.is_some() {
+            self.make_room(cx, &key);
+            return true;
+        }
+        let mut admission = self.admission();
+        let admitted = admission.ask(&key.namespace, &key.name, memory.standing(status));
+        wake(cx, admission.called());
+        admitted
+    }
+
+    fn make_room(&self, cx: &Context, key: &Key) {
+        let mut admission = self.admission();
+        admission.done(&key.namespace, &key.name);
+        wake(cx, admission.called());
+    }
+
+    fn admission(&self) -> std::sync::MutexGuard<'_, Admission> {
+        self.admission.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has the solver show the proof, for the first time or once more.
@@ -219,6 +232,10 @@ impl Challenges {
         let namespace = challenge.namespace().unwrap_or_default();
         cx.accounts.account(cx, &namespace, &challenge.spec.issuer_ref, Work::UnderWay).await
     }
+}
+
+fn wake(cx: &Context, places: Vec<(String, String)>) {
+    places.into_iter().for_each(|(namespace, name)| cx.queues.challenges.add(Key::new(namespace, name)));
 }
 
 /// What the CA said.

@@ -9,10 +9,11 @@ use k8s_openapi::ByteString;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use signet_acme::Account;
-use signet_api::{Challenge, ChallengeSpec, ChallengeType, Order, OrderStatus};
-use signet_core::acme::{AuthorizationAtCa, Identifier, OrderAtCa};
+use signet_api::{Challenge, ChallengeSpec, ChallengeType, Order, OrderStatus, State};
+use signet_core::acme::{AuthorizationAtCa, OrderAtCa};
 use signet_core::challenge::FINALIZER;
-use signet_core::order::{Action, Downloaded, Memory, Observed, OrderPlan, OwnChallenge, SeenOrder, decide};
+use signet_core::limits::history;
+use signet_core::order::{Action, Downloaded, Memory, Observed, OrderPlan, OwnChallenge, SeenOrder, decide, is_to_ask};
 
 use crate::accounts::{Work, failure};
 use crate::changes::{Kept, Surroundings};
@@ -60,9 +61,14 @@ impl Kind for Orders {
         let own = children(&cx.stores.challenges, &**order);
         let surroundings = Surroundings::of(cx, &namespace, &order.spec.issuer_ref);
         let memory = self.memories.change(&**order, |kept| kept.recall(surroundings, |memory| [&mut memory.failure]));
+        let status = Self::status(order);
+        if status.state.is_some_and(State::is_final) {
+            cx.limits.settle(cx, order);
+        }
+        let asks = is_to_ask(&status, &memory, Timestamp::now());
         Ok(Observed {
             name: order.name_any(),
-            identifiers: identifiers(order),
+            identifiers: history::identifiers(&order.spec.dns_names, &order.spec.ip_addresses),
             profile: order.spec.profile.clone(),
             replaces: order.spec.replaces.clone(),
             not_after: order
@@ -73,7 +79,8 @@ impl Kind for Orders {
             issuer_ref: order.spec.issuer_ref.clone(),
             labels: order.labels().clone(),
             solvers: acme.map(|acme| acme.solvers.clone()).unwrap_or_default(),
-            status: Self::status(order),
+            turn: asks.then(|| cx.limits.turn(cx, order)),
+            status,
             challenges: own.iter().map(|challenge| own_challenge(challenge)).collect(),
             memory,
         })
@@ -96,6 +103,7 @@ impl Kind for Orders {
         let account = match cx.accounts.account(cx, &namespace, &order.spec.issuer_ref, work).await? {
             Ok(account) => account,
             Err(failure) => {
+                cx.limits.not_asked(cx, order);
                 self.memories.change(&**order, |kept| kept.memory.failure = Some(failure));
                 return Ok(());
             }
@@ -103,18 +111,22 @@ impl Kind for Orders {
         if let Action::CreateChallenge { name, spec } = action {
             return cx.writer.create(&challenge(order, name, *spec, &account)).await;
         }
-        let answer = self.ask(cx, order, &account, action).await;
+        let answer = self.ask(cx, order, &account, action).await.map_err(|error| failure(&error));
+        if let (Err(failure), false) = (&answer, has_url) {
+            cx.limits.refused(cx, order, failure);
+        }
         self.memories.change(&**order, |Kept { memory, .. }| match answer {
             Ok(answer) => {
                 memory.failure = None;
                 answer.remember(memory);
             }
-            Err(error) => memory.failure = Some(failure(&error)),
+            Err(failure) => memory.failure = Some(failure),
         });
         Ok(())
     }
 
-    fn forget(&self, _: &Context, key: &Key) {
+    fn forget(&self, cx: &Context, key: &Key) {
+        cx.limits.gone(key);
         self.memories.forget(key);
         self.made.forget(key);
     }
@@ -156,7 +168,11 @@ impl Orders {
                     None => account.new_order(&identifiers, profile.as_deref(), replaces.as_deref(), not_after).await?,
                 };
                 self.made.change(order, |known| *known = Some(made.clone()));
-                let authorizations = made.authorization_urls.iter().map(|url| authorization(account, url));
+                cx.limits.ordered(cx, order);
+                // An order that is ready needs no proof: every authorization is valid already.
+                let proven = made.status == signet_core::acme::OrderStatus::Ready;
+                let open = made.authorization_urls.iter().filter(|_| !proven);
+                let authorizations = open.map(|url| authorization(account, url));
                 let authorizations = try_join_all(authorizations).await?;
                 Ok(Answer::New(made, authorizations))
             }
@@ -189,12 +205,6 @@ async fn authorization(account: &Account, url: &str) -> Result<AuthorizationAtCa
         }
     }
     account.authorization(url).await
-}
-
-fn identifiers(order: &Order) -> Vec<Identifier> {
-    let names = order.spec.dns_names.iter().cloned().map(Identifier::Dns);
-    let addresses = order.spec.ip_addresses.iter().filter_map(|address| address.parse().ok().map(Identifier::Ip));
-    names.chain(addresses).collect()
 }
 
 fn csr_der(order: &Order) -> Vec<u8> {
