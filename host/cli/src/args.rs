@@ -49,6 +49,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Account,
     },
+    /// Tell what is used of the limits that CAs set, by whom, and who waits for room
+    Limits(Limits),
     /// Put solvers into the cluster, list them, take them out
     Plugin {
         #[command(subcommand)]
@@ -102,6 +104,17 @@ pub(crate) struct OfIssuer {
     pub(crate) kind: IssuerKind,
     /// Name of the issuer
     pub(crate) name: String,
+}
+
+/// Of every account and CA unless one is named.
+#[derive(Debug, Args)]
+pub(crate) struct Limits {
+    /// Name of an Issuer: of its account and CA only
+    #[arg(long, value_name = "NAME", conflicts_with = "clusterissuer")]
+    pub(crate) issuer: Option<String>,
+    /// Name of a ClusterIssuer
+    #[arg(long, value_name = "NAME")]
+    pub(crate) clusterissuer: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -260,6 +273,9 @@ mod tests {
             ("account rollover certificate web", false),
             ("account rollover issuer ca --yes", false),
             ("status clusterissuer ca", true),
+            ("limits", true),
+            ("limits --issuer ca -n team-a", true),
+            ("limits --issuer ca --clusterissuer ca", false),
         ] {
             let words = ["kubectl-signet"].into_iter().chain(line.split(' '));
             assert_eq!(Arguments::try_parse_from(words).is_ok(), good, "{line}");

@@ -167,6 +167,7 @@ const KINDS: &[(&str, &str)] = &[
     ("ConfigMap", "configmaps"),
     ("Deployment", "deployments"),
     ("Event", "events"),
+    ("Lease", "leases"),
 ];
 
 fn path(object: &Value) -> String {

@@ -12,6 +12,7 @@ mod fake;
 mod gather;
 mod gathered;
 mod issuers;
+mod limits;
 mod plugin;
 mod renew;
 mod revoke;
@@ -62,6 +63,11 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Account { command } => {
             let cluster = Cluster::connect(&connection).await?;
             print!("{}", account::run(&cluster, &command, Timestamp::now()).await?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Limits(wanted) => {
+            let cluster = Cluster::connect(&connection).await?;
+            print!("{}", limits::limits(&cluster, &wanted, Timestamp::now()).await?);
             Ok(ExitCode::SUCCESS)
         }
         Command::Plugin { command } => {

@@ -28,7 +28,7 @@ const MANAGER: &str = "kubectl-signet";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 const INSTANCE: &str = "app.kubernetes.io/instance";
 /// The labels of Signet's own Deployment.
-const CONTROLLER: &str = "app.kubernetes.io/name=signet,app.kubernetes.io/component=controller";
+pub(crate) const CONTROLLER: &str = "app.kubernetes.io/name=signet,app.kubernetes.io/component=controller";
 /// The API server's bound on what a ConfigMap holds.
 const ROOM: usize = 1024 * 1024;
 

@@ -9,7 +9,7 @@ mod progress;
 mod proofs;
 #[cfg(test)]
 mod tests;
-mod when;
+pub(crate) mod when;
 
 use jiff::Timestamp;
 
