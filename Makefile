@@ -1,5 +1,5 @@
 # The entry point to this repository. A target is a line or two; what is longer is in hack/.
-.PHONY: setup build plugins image test chaos lint gen demo demo-down recording bench
+.PHONY: setup build plugins image test chaos lint gen demo demo-down recording bench sim
 
 setup: ## Check the tools that are needed, and install what rustup can.
 	hack/setup
@@ -33,6 +33,9 @@ demo-down: ## Take the demo down.
 
 recording: setup plugins ## docs/demo.svg, from a real run of the demo.
 	DEMO_EXIT=1 hack/record docs/demo.svg 'make demo' hack/demo
+
+sim: setup ## Ten thousand certificates over months at a CA that enforces its limits.
+	SIM_CERTIFICATES=10000 cargo test --locked --release -p signet-core --test sim -- --nocapture
 
 bench: setup plugins ## Measure on this machine.
 	hack/bench
