@@ -38,6 +38,7 @@ async fn main() -> Result<ExitCode> {
     let lab = Lab::start(Config { acme, ..Config::default() }).await?;
     in_lab(&lab, &mut figures).await?;
     lab.down().await?;
+    reused(&mut figures).await.context("could not measure the reuse of authorizations")?;
     match signet_lab::obstacle() {
         None => node::measure(&mut figures).await.context("could not measure on a node")?,
         Some(obstacle) => println!("nothing is measured on a node, since {obstacle}"),
@@ -46,6 +47,14 @@ async fn main() -> Result<ExitCode> {
     figures.write(&file)?;
     println!("\n{figures}\n{}", file.canonicalize()?.display());
     Ok(if figures.keep_their_bounds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// In a lab whose CA uses every valid authorization again.
+async fn reused(figures: &mut Figures) -> Result<()> {
+    let acme = AcmeConfig { refused_nonces: 0, reused_authorizations: 100, ..AcmeConfig::default() };
+    let lab = Lab::start(Config { acme, ..Config::default() }).await?;
+    writes::reused(&Site::build(&lab, Way::Http01).await?, figures).await?;
+    lab.down().await
 }
 
 /// Where everything that make writes is, whatever folder cargo builds into.

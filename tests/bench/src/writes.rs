@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use serde_json::json;
 use signet_lab::{Entry, Lab};
 
 use crate::figures::{Figures, median};
@@ -30,6 +31,17 @@ pub(crate) async fn measure(http01: &Site<'_>, dns01: &Site<'_>, tls: &Site<'_>,
     let larger = |number: fn(&Cost) -> usize| all.iter().map(|costs| middle(costs, number)).fold(0.0, f64::max);
     figures.add("events_per_certificate", larger(|cost| cost.events), "events");
     figures.add("acme_requests", larger(|cost| cost.acme), "requests");
+    Ok(())
+}
+
+/// Counts what the CA is asked for a certificate of a name that the account has proven before.
+pub(crate) async fn reused(site: &Site<'_>, figures: &mut Figures) -> Result<()> {
+    let (stage, lab) = (&site.stage, site.stage.lab);
+    site.issue(&["proven".to_owned()]).await?;
+    site.is_tidy().await?;
+    let asked: usize = lab.acme_requests().values().sum();
+    stage.issue("again", json!({ "dnsNames": [format!("proven.{}", stage.domain)] })).await?;
+    figures.add("acme_requests_reused", (lab.acme_requests().values().sum::<usize>() - asked) as f64, "requests");
     Ok(())
 }
 
