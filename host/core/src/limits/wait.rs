@@ -142,7 +142,7 @@ struct Period(SignedDuration);
 impl fmt::Display for Period {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
-        let units = [(86_400, "d"), (3600, "h"), (60, "min")];
+        let units = [(86_400, "d"), (3600, "h"), (60, "min"), (1, "s")];
         match units.iter().find(|(unit, _)| seconds > 0 && seconds % unit == 0) {
             Some((unit, name)) => write!(f, "{} {name}", seconds / unit),
             None => write!(f, "{:#}", self.0),
