@@ -26,7 +26,7 @@ from werkzeug.wrappers import Request, Response
 ACCOUNT = "123456789012"
 ROUTE53 = route53_backends[ACCOUNT]["aws"]
 IAM = iam_backends[ACCOUNT]["aws"]
-ZONES, ADDRESS, CERTIFICATE, KEY, PORT, ADMIN_PORT = sys.argv[1:]
+ZONES, ADDRESS, CERTIFICATE, KEY, PORT, ADMIN_ADDRESS, ADMIN_PORT = sys.argv[1:]
 WRITING = threading.Lock()
 
 
@@ -138,7 +138,7 @@ def main():
         request_handler=MotoRequestHandler,
     )
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    make_server(ADDRESS, int(ADMIN_PORT), admin, threaded=True).serve_forever()
+    make_server(ADMIN_ADDRESS, int(ADMIN_PORT), admin, threaded=True).serve_forever()
 
 
 main()

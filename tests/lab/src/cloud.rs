@@ -31,10 +31,11 @@ pub(crate) fn component(site: &Site, tools: &Tools) -> Result<Component> {
     let args = vec![
         program.display().to_string(),
         zones_file(site).display().to_string(),
-        site.listen(Port::Cloud).ip().to_string(),
+        site.world().to_string(),
         server.certificate.display().to_string(),
         server.key.display().to_string(),
         (Port::Cloud as u16).to_string(),
+        site.listen(Port::CloudAdmin).ip().to_string(),
         (Port::CloudAdmin as u16).to_string(),
     ];
     let component = Component::new("cloud", tools.python(), args);

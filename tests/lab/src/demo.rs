@@ -109,9 +109,13 @@ async fn visit(lab: &Lab, steps: &Steps) -> Result<()> {
     Ok(())
 }
 
-/// The guide's manifest for the lab's CA: only the `server:` line differs.
+/// The guide's manifest: as it stands, where a node's world leads the CA's name to the lab's CA, else with another
+/// `server:` line.
 fn staged(lab: &Lab, manifest: &str) -> String {
-    manifest.replace(STAGING, &lab.directory_url())
+    match lab.site().level {
+        Level::Node => manifest.to_owned(),
+        Level::ControlPlane => manifest.replace(STAGING, &lab.directory_url()),
+    }
 }
 
 async fn route53(lab: &Lab) -> Result<()> {

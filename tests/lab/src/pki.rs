@@ -12,6 +12,7 @@ use rcgen::{
 };
 
 use crate::config::Level;
+use crate::node::staging;
 use crate::site::Site;
 
 /// The Service that the API server makes for itself: the first address of its range.
@@ -117,6 +118,9 @@ pub(crate) fn create(site: &Site) -> Result<()> {
     let server =
         |file, names| Subject { file, common_name: file, organization: None, names, addresses: &addresses[..2] };
     world.sign(&server("acme", &["pebble.lab", "localhost"]))?;
+    if site.level == Level::Node {
+        world.sign(&server(staging::NAME, &[staging::HOST]))?;
+    }
     world.sign(&server("cloud", &["*.amazonaws.com", "*.us-east-1.amazonaws.com", "localhost"]))?;
     Ok(())
 }

@@ -157,9 +157,11 @@ async fn add_containerd(site: &Site, tools: &Tools, processes: &Mutex<Processes>
 /// Starts what a node has beside containerd, and returns once the cluster takes it.
 async fn add_node(site: &Site, tools: &Tools, processes: &Mutex<Processes>) -> Result<()> {
     node::write_config(site)?;
-    for component in [node::scheduler(site, tools), node::kubelet(site, tools), node::proxy(site, tools)] {
+    let staging = node::staging::component(site, tools)?;
+    for component in [node::scheduler(site, tools), node::kubelet(site, tools), node::proxy(site, tools), staging] {
         processes.lock().await.run(component)?;
     }
+    ready::wait(processes, "staging", || node::staging::ready(site)).await?;
     ready::wait(processes, "kubelet", || node::ready(site)).await
 }
 

@@ -16,7 +16,6 @@ use tokio::process::Command;
 use crate::NODE;
 use crate::pages::{Block, pages, repository};
 
-const STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
 const CRDS: &str = "app.kubernetes.io/name=signet";
 /// Pages through which the first certificate is Ready, and the same.
 const TOUCH_NOTHING: [&str; 2] = ["upgrade.md", "uninstall.md"];
@@ -163,12 +162,11 @@ impl Reader {
     }
 }
 
-/// What a lab has in place of what a reader has: its CA, its image, and the values that make its world's
-/// certificates trusted. Names need none: every name of a lab leads to its node.
+/// What a lab has in place of what a reader has: its image, and the values that make its world's certificates
+/// trusted. Names need none: every name of a lab leads to its node, and that of the CA to its CA.
 fn substituted(lab: &Lab, text: &str) -> String {
     let values = lab.site().path("values-lab.json");
-    text.replace(STAGING, &lab.directory_url())
-        .replace("localhost/signet:0.1.0", "localhost/signet:dev")
+    text.replace("localhost/signet:0.1.0", "localhost/signet:dev")
         .replace("charts/signet ", &format!("charts/signet --values {} ", values.display()))
 }
 

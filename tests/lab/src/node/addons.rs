@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 impl Lab {
     /// Gives the node DNS and the ingress controller; returns once all of it serves.
     pub(crate) async fn furnish_node(&self) -> Result<()> {
-        tokio::try_join!(self.install_coredns(), self.install_contour()).map(drop)
+        tokio::try_join!(self.install_coredns(), self.install_contour(), self.name_staging()).map(drop)
     }
 
     async fn install_coredns(&self) -> Result<()> {

@@ -6,6 +6,7 @@ mod edge;
 pub(crate) mod images;
 mod init;
 mod obstacle;
+pub(crate) mod staging;
 pub(crate) mod world;
 
 use std::fs;

@@ -115,6 +115,7 @@ fn network() -> Result<()> {
         "link set node0-peer up",
         "address add 172.30.0.10/24 dev node0",
         "address add 172.30.0.1/24 dev node0",
+        "address add 172.30.0.2/24 dev node0",
         "route add default via 172.30.0.254 dev node0",
         "neighbour add 172.30.0.254 lladdr 02:00:00:00:00:01 dev node0",
     ];
