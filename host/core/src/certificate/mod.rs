@@ -104,6 +104,9 @@ fn rest(observed: &Observed, now: Timestamp) -> CertificatePlan {
         actions.push(Action::RepairSecret);
     }
     actions.extend(observed.next_keys.iter().map(|key| Action::DeleteNextKey { secret: key.secret.clone() }));
+    // What was wished for and taken back: its Order would go on, for a certificate that nobody wants.
+    let unwanted = observed.request.iter().filter(|_| observed.status().revision.is_some());
+    actions.extend(unwanted.map(|request| Action::DeleteRequest { name: request.name.clone() }));
     actions.extend(observed.surplus_requests.iter().map(|name| Action::DeleteRequest { name: name.clone() }));
     if let Some(why) = revoke::ceased(observed) {
         return CertificatePlan { actions, ..status::not_ready(observed, revoke::REVOKED, &why, now) };
