@@ -8,6 +8,8 @@ use signet_api::order::Authorization;
 use signet_api::solver::Selector;
 use signet_api::{ChallengeType, Solver};
 
+use crate::pki::ascii_or_same;
+
 /// The best solver for an authorization, and the way it proves; or why there is none.
 pub fn pick<'a>(
     solvers: &'a [Solver],
@@ -52,7 +54,7 @@ fn fit(selector: Option<&Selector>, labels: &BTreeMap<String, String>, name: &st
     let Some(selector) = selector else { return Some((false, 0, 0)) };
     let Selector { match_labels, dns_names, dns_zones } = selector;
     let by_label = match_labels.iter().all(|(key, value)| labels.get(key) == Some(value));
-    let by_name = dns_names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name));
+    let by_name = dns_names.iter().any(|wanted| ascii_or_same(wanted).eq_ignore_ascii_case(name));
     let bare = name.strip_prefix("*.").unwrap_or(name);
     let zone = dns_zones.iter().filter(|zone| holds(zone, bare)).map(String::len).max();
     let fits = by_label && (by_name || dns_names.is_empty()) && (zone.is_some() || dns_zones.is_empty());
@@ -60,7 +62,7 @@ fn fit(selector: Option<&Selector>, labels: &BTreeMap<String, String>, name: &st
 }
 
 fn holds(zone: &str, name: &str) -> bool {
-    let zone = zone.to_ascii_lowercase();
+    let zone = ascii_or_same(zone).to_ascii_lowercase();
     name.strip_suffix(zone.as_str()).is_some_and(|head| head.is_empty() || head.ends_with('.'))
 }
 

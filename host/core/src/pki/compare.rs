@@ -5,6 +5,7 @@ use signet_api::{CertificateRequestSpec, CertificateSpec};
 
 use super::certificate::CertificateFacts;
 use super::csr::Csr;
+use super::dns_name::requested_common_name;
 use super::names::Names;
 use super::subject::{DistinguishedName, oid, requested_subject};
 use super::usages::{canonical_usages, requested_usages};
@@ -17,7 +18,7 @@ const DEFAULT_DURATION: i64 = 90 * 24 * 60 * 60;
 /// otherwise.
 pub fn spec_mismatch(spec: &CertificateSpec, csr: &Csr) -> Vec<&'static str> {
     let mut fields = subject_mismatch(spec, &csr.subject);
-    fields.extend(Names::requested(spec).differences(&csr.names, common_name(spec)));
+    fields.extend(Names::requested(spec).differences(&csr.names, requested_common_name(spec).as_deref()));
     if csr.is_ca.is_some_and(|is_ca| is_ca != spec.is_ca) {
         fields.push("spec.isCA");
     }
@@ -52,7 +53,8 @@ pub fn request_mismatch(spec: &CertificateSpec, request: &CertificateRequestSpec
 /// lenient where issuers take liberties: they may drop the common name when it is among the
 /// alternative names, and the rest of the subject altogether.
 pub fn secret_mismatch(spec: &CertificateSpec, certificate: &CertificateFacts) -> Vec<&'static str> {
-    let wanted = common_name(spec);
+    let common_name = requested_common_name(spec);
+    let wanted = common_name.as_deref();
     let found = wanted.is_none_or(|name| {
         certificate.subject.common_name() == Some(name)
             || certificate.names.has_dns(name)
@@ -66,10 +68,6 @@ pub fn secret_mismatch(spec: &CertificateSpec, certificate: &CertificateFacts) -
 /// Whether a certificate or a request is for this public key (SubjectPublicKeyInfo in DER).
 pub fn public_key_matches(public_key: &super::PublicKeyFacts, spki_der: &[u8]) -> bool {
     public_key.spki_der == spki_der
-}
-
-fn common_name(spec: &CertificateSpec) -> Option<&str> {
-    spec.common_name.as_deref().filter(|name| !name.is_empty())
 }
 
 fn subject_mismatch(spec: &CertificateSpec, actual: &DistinguishedName) -> Vec<&'static str> {

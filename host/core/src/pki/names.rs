@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use signet_api::CertificateSpec;
 use x509_parser::extensions::GeneralName;
 
+use super::dns_name::{ascii_name, requested_common_name};
+
 /// Subject alternative names by type, in the order in which they stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
@@ -44,13 +46,15 @@ impl Names {
         names
     }
 
-    /// The names that a spec asks for. What is no IP address is left out; `spec_errors` tells of it.
+    /// The names that a spec asks for, DNS names in ASCII. What is no DNS name or IP address is left out;
+    /// `spec_errors` tells of it.
     ///
     /// The common name of a certificate that signs no others is among them when it is a DNS name
     /// of several labels or an IP address: clients look at nothing else, and ACME authorities demand it.
     pub fn requested(spec: &CertificateSpec) -> Self {
+        let dns: Vec<_> = spec.dns_names.iter().filter_map(|name| Some(ascii_name(name).ok()?.into_owned())).collect();
         let mut names = Self {
-            dns: unique(&spec.dns_names, |name| name.to_ascii_lowercase()),
+            dns: unique(&dns, |name| name.to_ascii_lowercase()),
             ips: unique(&spec.ip_addresses, Clone::clone).iter().filter_map(|ip| ip.parse().ok()).collect(),
             uris: unique(&spec.uris, Clone::clone),
             emails: unique(&spec.email_addresses, Clone::clone),
@@ -60,7 +64,8 @@ impl Names {
                 .filter_map(|name| Some((name.oid.clone()?, name.utf8_value.clone()?)))
                 .collect(),
         };
-        match spec.common_name.as_deref().filter(|_| !spec.is_ca).map(identify) {
+        let common_name = requested_common_name(spec).filter(|_| !spec.is_ca);
+        match common_name.as_deref().map(identify) {
             Some(Identity::Dns(name)) if !names.has_dns(name) => names.dns.insert(0, name.to_owned()),
             Some(Identity::Ip(ip)) if !names.ips.contains(&ip) => names.ips.insert(0, ip),
             _ => {}

@@ -5,6 +5,7 @@ use std::fmt;
 use signet_api::CertificateSpec;
 use x509_parser::x509::X509Name;
 
+use super::dns_name::requested_common_name;
 use super::literal::parse_literal_subject;
 use super::{PkiError, literal};
 
@@ -109,7 +110,7 @@ pub fn requested_subject(spec: &CertificateSpec) -> Result<DistinguishedName, Pk
 
 fn structured_subject(spec: &CertificateSpec) -> DistinguishedName {
     let subject = spec.subject.clone().unwrap_or_default();
-    let common_name: Vec<_> = spec.common_name.iter().cloned().collect();
+    let common_name: Vec<_> = requested_common_name(spec).into_iter().map(Into::into).collect();
     let serial_number: Vec<_> = subject.serial_number.iter().cloned().collect();
     // One relative name to a type, in the order that most issuers write.
     let rdns = [

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use signet_api::CertificateSpec;
 use signet_api::certificate::{CertificatePrivateKey, KeyAlgorithm, NameConstraintItem, SignatureAlgorithm};
 
+use super::dns_name::ascii_name;
 use super::key::algorithm_name;
 use super::literal::parse_literal_subject;
 
@@ -69,8 +70,13 @@ impl Errors {
 }
 
 fn names(errors: &mut Errors, spec: &CertificateSpec) {
-    let ascii = "plain ASCII without spaces; write an international name in its xn-- form";
-    errors.each("spec.dnsNames", &spec.dns_names, is_ascii_word, ascii);
+    for (index, name) in spec.dns_names.iter().enumerate() {
+        match ascii_name(name) {
+            Ok(ascii) if is_ascii_word(&ascii) => {}
+            Ok(_) => errors.add(format!("spec.dnsNames[{index}]"), format!("{name:?} is empty or holds spaces")),
+            Err(fault) => errors.add(format!("spec.dnsNames[{index}]"), format!("{name:?} {fault}; correct the name")),
+        }
+    }
     errors.each("spec.ipAddresses", &spec.ip_addresses, |ip| ip.parse::<IpAddr>().is_ok(), "an IP address");
     errors.each("spec.uris", &spec.uris, is_uri, "a URI with a scheme, such as spiffe://cluster.local/ns/web");
     errors.each("spec.emailAddresses", &spec.email_addresses, is_email, "an email address in ASCII");

@@ -7,7 +7,7 @@ use signet_api::issuer::AcmeIssuer;
 use signet_api::{CertificateRequestSpec, IssuerRef, OrderSpec};
 
 use crate::digest::hashed_name;
-use crate::pki::{Csr, Names};
+use crate::pki::{Csr, Names, name_fault};
 
 /// How long a name may be and still be a part of its Order's name as a whole.
 const WHOLE: usize = 52;
@@ -52,6 +52,12 @@ pub fn order_spec(
     }
     if dns.is_empty() && ips.is_empty() {
         return Err("An ACME issuer signs DNS names and IP addresses, and the request has none".to_owned());
+    }
+    if let Some((name, fault)) = dns.iter().find_map(|name| Some((name, name_fault(name)?))) {
+        return Err(format!(
+            "No ACME authority can sign {name:?}: it {fault}. Correct it in spec.dnsNames, or in spec.commonName if it \
+             stands there"
+        ));
     }
     let common_name = csr.common_name();
     if let Some(name) = common_name.filter(|name| !covers(&csr.names, name)) {

@@ -43,16 +43,6 @@ async fn one_name_for_several_certificates_at_once() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn many_names() -> Result<()> {
-    let stage = Stage::shared("many").await?;
-    stage.issuer("issuer", ingress()).await?;
-    let names: Vec<_> = (0..25).map(|number| format!("n{number}.{}", stage.domain)).collect();
-    stage.certificate("web", json!({ "dnsNames": names })).await?;
-    let names: Vec<_> = names.iter().map(String::as_str).collect();
-    settled(&stage, "web").await?.verify(&stage.lab.pebble_root_pem().await?, &names)
-}
-
 /// The CA writes names its own way; that is no reason to issue again.
 #[tokio::test]
 async fn names_in_capitals_and_twice() -> Result<()> {

@@ -7,6 +7,7 @@ mod edges;
 mod gateway;
 mod guide;
 mod http01;
+mod names;
 mod issuer_ref;
 mod marks;
 mod self_signed;
