@@ -134,6 +134,19 @@ impl Account {
         format!("{token}.{}", self.key.thumbprint())
     }
 
+    /// What the CA calls itself in records of the DNS that say who may sign; empty when it does not say.
+    pub async fn caa_identities(&self) -> Result<Vec<String>, Error> {
+        let directory = self.ca.directory().await?;
+        Ok(directory.meta.as_ref().map(|meta| meta.caa_identities.clone()).unwrap_or_default())
+    }
+
+    /// The labels before a name at which this account shows what answers a DNS-ACCOUNT-01 challenge
+    /// (draft-ietf-acme-dns-account-label).
+    pub fn dns_account_prefix(&self) -> String {
+        let digest = digest(&SHA256, self.uri.as_bytes());
+        format!("_{}._acme-challenge", base32(&digest.as_ref()[..10]))
+    }
+
     /// The TXT record that answers a DNS-01 challenge (RFC 8555, section 8.4).
     pub fn dns01_value(&self, token: &str) -> String {
         BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, self.key_authorization(token).as_bytes()))
@@ -152,6 +165,14 @@ impl Account {
     fn signer(&self) -> Signer<'_> {
         Signer::Account(&self.key, &self.uri)
     }
+}
+
+/// In lower case, without padding (RFC 4648, section 6): for whole groups of 5 bytes, which need none.
+fn base32(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let group = |five: &[u8]| five.iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+    let letter = |bits: u64, place: u32| char::from(ALPHABET[(bits >> (35 - 5 * place) & 31) as usize]);
+    bytes.chunks_exact(5).map(group).flat_map(|bits| (0..8).map(move |place| letter(bits, place))).collect()
 }
 
 /// Whether an order may have been refused for the certificate that it says it replaces: CAs differ in what
@@ -184,4 +205,17 @@ struct NewOrder<'a> {
 #[derive(Serialize)]
 struct Finalize {
     csr: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The vectors of RFC 4648, section 10, that fill whole groups, and the label of the draft's example account.
+    #[test]
+    fn a_digest_becomes_a_label() {
+        assert_eq!(base32(b"fooba"), "mzxw6ytb");
+        let account = digest(&SHA256, b"https://example.com/acme/acct/ExampleAccount");
+        assert_eq!(base32(&account.as_ref()[..10]), "ujmmovf2vn55tgye");
+    }
 }

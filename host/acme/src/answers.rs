@@ -53,15 +53,23 @@ pub(crate) fn order(reply: &Reply, url: String) -> Result<OrderAtCa, Error> {
     })
 }
 
-/// `AuthorizationState` drops `expires`, so the document is read for it once more.
+/// `AuthorizationState` drops these, so the document is read for them once more.
 #[derive(Deserialize)]
-struct Expiry {
+struct Further {
     expires: Option<String>,
+    challenges: Vec<FurtherChallenge>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct FurtherChallenge {
+    #[serde(default)]
+    issuer_domain_names: Vec<String>,
 }
 
 pub(crate) fn authorization(reply: &Reply, url: String) -> Result<AuthorizationAtCa, Error> {
     let state: wire::AuthorizationState = read(reply, "authorization")?;
-    let expiry: Expiry = read(reply, "authorization")?;
+    let further: Further = read(reply, "authorization")?;
     let identifier = match state.identifier().identifier {
         wire::Identifier::Dns(name) => Identifier::Dns(name.clone()),
         wire::Identifier::Ip(address) => Identifier::Ip(*address),
@@ -79,8 +87,16 @@ pub(crate) fn authorization(reply: &Reply, url: String) -> Result<AuthorizationA
             wire::AuthorizationStatus::Expired => AuthorizationStatus::Expired,
             wire::AuthorizationStatus::Deactivated => AuthorizationStatus::Deactivated,
         },
-        expires: expiry.expires.and_then(|at| at.parse().ok()),
-        challenges: state.challenges.into_iter().map(convert_challenge).collect(),
+        expires: further.expires.and_then(|at| at.parse().ok()),
+        challenges: state
+            .challenges
+            .into_iter()
+            .zip(further.challenges)
+            .map(|(challenge, FurtherChallenge { issuer_domain_names })| ChallengeAtCa {
+                issuer_domain_names,
+                ..convert_challenge(challenge)
+            })
+            .collect(),
         retry_after: retry_after(&reply.headers),
     })
 }
@@ -110,6 +126,7 @@ fn convert_challenge(challenge: wire::Challenge) -> ChallengeAtCa {
         token: challenge.token,
         status: status.into(),
         problem: challenge.error.as_ref().map(problem::sentence),
+        issuer_domain_names: Vec::new(),
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Registration {
     pub created: bool,
     /// A page with the terms that whoever has an account agrees to.
     pub terms_of_service: Option<String>,
+    /// What the CA calls itself in records of the DNS that say who may sign; empty when it does not say.
+    pub caa_identities: Vec<String>,
 }
 
 /// The clients of every endpoint in use.
@@ -88,7 +90,8 @@ impl Clients {
         }
         let terms = directory.meta.as_ref().and_then(|meta| meta.terms_of_service.as_deref());
         let terms_of_service = terms.map(|url| shorten(url, MAX_URL));
-        Ok(Registration { uri, created, terms_of_service })
+        let caa_identities = directory.meta.as_ref().map(|meta| meta.caa_identities.clone()).unwrap_or_default();
+        Ok(Registration { uri, created, terms_of_service, caa_identities })
     }
 
     /// The URL of the account that `key` has, if it has one (RFC 8555, section 7.3.1).

@@ -43,14 +43,19 @@ pub struct ChallengeSpec {
     /// Whether the certificate is for `*.` of the name.
     #[serde(default, skip_serializing_if = "is_false")]
     pub wildcard: bool,
-    /// The way of proving: HTTP-01 (a file on a web server), DNS-01 (a TXT record) or TLS-ALPN-01 (a
-    /// TLS handshake).
+    /// The way of proving: HTTP-01 (a file on a web server), DNS-01 (a TXT record), TLS-ALPN-01 (a TLS
+    /// handshake), DNS-ACCOUNT-01 (a TXT record of the account's own) or DNS-PERSIST-01 (a TXT record that
+    /// stays).
     #[serde(rename = "type")]
     pub type_: ChallengeType,
     /// The CA's token.
     pub token: String,
-    /// What to show: the value of the TXT record for DNS-01, else the key authorization.
+    /// What to show: the value of the TXT record for the ways of the DNS, else the key authorization.
     pub key: String,
+    /// The labels before the name that the TXT record stands at, where they are not _acme-challenge. (An
+    /// addition of Signet.)
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_prefix: Option<String>,
     /// The solver that shows it, as it stood on the issuer when the Challenge was made.
     pub solver: Solver,
     /// The ACME issuer that the order is for.
@@ -71,6 +76,19 @@ pub enum ChallengeType {
     /// A certificate that the name's port 443 answers the CA's handshake with (RFC 8737).
     #[serde(rename = "TLS-ALPN-01")]
     TlsAlpn01,
+    /// A TXT record below the name, at a label of the account's own (draft-ietf-acme-dns-account-label).
+    #[serde(rename = "DNS-ACCOUNT-01")]
+    DnsAccount01,
+    /// A TXT record below the name that stays there (draft-ietf-acme-dns-persist).
+    #[serde(rename = "DNS-PERSIST-01")]
+    DnsPersist01,
+}
+
+impl ChallengeSpec {
+    /// The labels before the name that its TXT record stands at.
+    pub fn record_prefix_or_default(&self) -> &str {
+        self.record_prefix.as_deref().unwrap_or("_acme-challenge")
+    }
 }
 
 impl ChallengeType {
@@ -80,6 +98,16 @@ impl ChallengeType {
             Self::Http01 => "http-01",
             Self::Dns01 => "dns-01",
             Self::TlsAlpn01 => "tls-alpn-01",
+            Self::DnsAccount01 => "dns-account-01",
+            Self::DnsPersist01 => "dns-persist-01",
+        }
+    }
+
+    /// Whether a record in the DNS is the proof.
+    pub fn is_in_dns(self) -> bool {
+        match self {
+            Self::Dns01 | Self::DnsAccount01 | Self::DnsPersist01 => true,
+            Self::Http01 | Self::TlsAlpn01 => false,
         }
     }
 }

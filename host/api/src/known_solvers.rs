@@ -125,6 +125,9 @@ pub(crate) struct Dns01 {
     /// Servers to ask whether the record can be seen, in place of the zone's own: host:port, or an
     /// https address for DNS over HTTPS.
     nameservers: Option<Vec<String>>,
+    /// Whether the record stands at a label of the account's own (dns-account-01), so that several clusters
+    /// can prove one name. Left out, that is where the CA offers nothing else. (An addition of Signet.)
+    account_label: Option<bool>,
     /// An acme-dns server, which the names delegate their records to.
     #[serde(rename = "acmeDNS")]
     acme_dns: Option<AcmeDns>,

@@ -120,4 +120,7 @@ pub struct OfferedChallenge {
     /// The CA's word for the way: http-01, dns-01 or another.
     #[serde(rename = "type")]
     pub type_: String,
+    /// What the CA calls itself in a record of dns-persist-01. (An addition of Signet.)
+    #[serde(default, rename = "issuerDomainNames", skip_serializing_if = "Vec::is_empty")]
+    pub issuer_domain_names: Vec<String>,
 }

@@ -1,7 +1,7 @@
 //! One solver of an ACME issuer: which names it is for, and which plugin proves them with which
 //! config.
 //!
-//! No plugin is known here. A stanza under `http01`, `dns01` or `tlsALPN01` is JSON by the name of the
+//! No plugin is known here, and dnsPersist01 needs none. A stanza under `http01`, `dns01` or `tlsALPN01` is JSON by the name of the
 //! plugin that it is for. The schema that users see has more: [`crate::known_solvers`] describes the
 //! stanzas that cert-manager has, so that the API server checks them and kubectl explains them.
 
@@ -19,7 +19,7 @@ use crate::known_solvers;
 /// The stanza that stands for a plugin of another name.
 const WEBHOOK: &str = "webhook";
 
-/// A way to prove names: exactly one of http01, dns01 and tlsALPN01.
+/// A way to prove names: exactly one of http01, dns01, tlsALPN01 and dnsPersist01.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Solver {
@@ -41,6 +41,10 @@ pub struct Solver {
     /// config. Not for wildcard names. (An addition of Signet.)
     #[serde(default, rename = "tlsALPN01", skip_serializing_if = "Option::is_none")]
     pub tls_alpn01: Option<TlsAlpn01>,
+    /// Prove names by TXT records that you publish once and leave there (dns-persist-01): no plugin and no
+    /// credentials are needed. The issuer says which record. (An addition of Signet.)
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns_persist01: Option<DnsPersist01>,
 }
 
 /// One of the ways to prove names that a solver has.
@@ -52,7 +56,12 @@ pub enum Way<'a> {
     Dns01(&'a Dns01),
     /// `tlsALPN01`.
     TlsAlpn01(&'a TlsAlpn01),
+    /// `dnsPersist01`.
+    DnsPersist01(&'a DnsPersist01),
 }
+
+/// The stanzas of a way that no plugin is needed for.
+static NO_STANZAS: BTreeMap<String, Value> = BTreeMap::new();
 
 /// Which names a solver is for. All that is set must fit; of several solvers that fit, the one
 /// with a dnsNames match wins, then the longest zone, then the most labels, then the first.
@@ -89,9 +98,23 @@ pub struct Dns01 {
     /// https address for DNS over HTTPS.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nameservers: Vec<String>,
+    /// Whether the record stands at a label of the account's own (dns-account-01), so that several clusters
+    /// can prove one name. Left out, that is where the CA offers nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_label: Option<bool>,
     /// Each plugin's config by the plugin's name. There should be one.
     #[serde(flatten)]
     pub stanzas: BTreeMap<String, Value>,
+}
+
+/// Proof by a record that stays in the DNS.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DnsPersist01 {
+    /// Servers to ask whether the record can be seen, in place of the zone's own: host:port, or an
+    /// https address for DNS over HTTPS.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nameservers: Vec<String>,
 }
 
 /// Proof by a TLS handshake.
@@ -161,7 +184,9 @@ pub enum StanzaError {
 impl fmt::Display for StanzaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoWay => f.write_str("none of http01, dns01 and tlsALPN01 is set; exactly one is needed"),
+            Self::NoWay => {
+                f.write_str("none of http01, dns01, tlsALPN01 and dnsPersist01 is set; exactly one is needed")
+            }
             Self::Ways(fields) => write!(f, "{} are all set; exactly one is needed", fields.join(", ")),
             Self::Missing => f.write_str("no solver plugin is named; exactly one is needed"),
             Self::Several(names) => {
@@ -178,14 +203,27 @@ impl std::error::Error for StanzaError {}
 impl Solver {
     /// The one way to prove names.
     pub fn way(&self) -> Result<Way<'_>, StanzaError> {
-        let Self { http01, dns01, tls_alpn01, selector: _, wait_instead_of_self_check: _ } = self;
-        let all =
-            [http01.as_ref().map(Way::Http01), dns01.as_ref().map(Way::Dns01), tls_alpn01.as_ref().map(Way::TlsAlpn01)];
+        let Self { http01, dns01, tls_alpn01, dns_persist01, selector: _, wait_instead_of_self_check: _ } = self;
+        let all = [
+            http01.as_ref().map(Way::Http01),
+            dns01.as_ref().map(Way::Dns01),
+            tls_alpn01.as_ref().map(Way::TlsAlpn01),
+            dns_persist01.as_ref().map(Way::DnsPersist01),
+        ];
         let set: Vec<_> = all.into_iter().flatten().collect();
         match set[..] {
             [way] => Ok(way),
             [] => Err(StanzaError::NoWay),
             _ => Err(StanzaError::Ways(set.iter().map(Way::field).collect())),
+        }
+    }
+
+    /// Servers to ask whether a record can be seen, in place of the zone's own, and the field that lists them.
+    pub fn nameservers(&self) -> (&'static str, &[String]) {
+        match self.way() {
+            Ok(Way::Dns01(dns01)) => ("dns01.nameservers", &dns01.nameservers),
+            Ok(Way::DnsPersist01(persist)) => ("dnsPersist01.nameservers", &persist.nameservers),
+            _ => ("dns01.nameservers", &[]),
         }
     }
 }
@@ -197,15 +235,21 @@ impl<'a> Way<'a> {
             Self::Http01(_) => "http01",
             Self::Dns01(_) => "dns01",
             Self::TlsAlpn01(_) => "tlsALPN01",
+            Self::DnsPersist01(_) => "dnsPersist01",
         }
     }
 
-    /// What its Challenges are.
-    pub fn challenge_type(&self) -> ChallengeType {
+    /// What its Challenges can be, the best first.
+    pub fn challenge_types(&self) -> &'static [ChallengeType] {
         match self {
-            Self::Http01(_) => ChallengeType::Http01,
-            Self::Dns01(_) => ChallengeType::Dns01,
-            Self::TlsAlpn01(_) => ChallengeType::TlsAlpn01,
+            Self::Http01(_) => &[ChallengeType::Http01],
+            Self::TlsAlpn01(_) => &[ChallengeType::TlsAlpn01],
+            Self::DnsPersist01(_) => &[ChallengeType::DnsPersist01],
+            Self::Dns01(dns01) => match dns01.account_label {
+                None => &[ChallengeType::Dns01, ChallengeType::DnsAccount01],
+                Some(false) => &[ChallengeType::Dns01],
+                Some(true) => &[ChallengeType::DnsAccount01],
+            },
         }
     }
 
@@ -215,6 +259,7 @@ impl<'a> Way<'a> {
             Self::Http01(http01) => &http01.stanzas,
             Self::Dns01(dns01) => &dns01.stanzas,
             Self::TlsAlpn01(tls_alpn01) => &tls_alpn01.stanzas,
+            Self::DnsPersist01(_) => &NO_STANZAS,
         }
     }
 
@@ -222,7 +267,7 @@ impl<'a> Way<'a> {
     pub fn stanza(&self) -> Result<Stanza<'a>, StanzaError> {
         match self {
             Self::Dns01(dns01) => dns01.stanza(),
-            Self::Http01(_) | Self::TlsAlpn01(_) => only_stanza(self.stanzas()),
+            Self::Http01(_) | Self::TlsAlpn01(_) | Self::DnsPersist01(_) => only_stanza(self.stanzas()),
         }
     }
 }
@@ -346,11 +391,27 @@ mod tests {
         let solver = |value: Value| serde_json::from_value::<Solver>(value).unwrap();
         let one = solver(json!({"tlsALPN01": {"edge": {"a": 1}}}));
         let way = one.way().unwrap();
-        assert_eq!((way.field(), way.challenge_type()), ("tlsALPN01", ChallengeType::TlsAlpn01));
+        assert_eq!((way.field(), way.challenge_types()), ("tlsALPN01", &[ChallengeType::TlsAlpn01][..]));
         assert_eq!(way.stanza().unwrap().plugin, "edge");
         assert_eq!(solver(json!({})).way(), Err(StanzaError::NoWay));
         let both = solver(json!({"dns01": {}, "tlsALPN01": {}}));
         assert_eq!(both.way(), Err(StanzaError::Ways(vec!["dns01", "tlsALPN01"])));
+    }
+
+    #[test]
+    fn a_record_stands_where_the_solver_wants_it() {
+        use ChallengeType::{Dns01, DnsAccount01, DnsPersist01};
+        for (value, types) in [
+            (json!({"dns01": {"cumulus": {}}}), &[Dns01, DnsAccount01][..]),
+            (json!({"dns01": {"accountLabel": true, "cumulus": {}}}), &[DnsAccount01]),
+            (json!({"dns01": {"accountLabel": false, "cumulus": {}}}), &[Dns01]),
+            (json!({"dnsPersist01": {}}), &[DnsPersist01]),
+        ] {
+            let solver: Solver = serde_json::from_value(value.clone()).unwrap();
+            let way = solver.way().unwrap();
+            assert_eq!(way.challenge_types(), types, "{value}");
+            assert_eq!(way.stanza().is_ok(), way.field() == "dns01", "{value}");
+        }
     }
 
     #[test]

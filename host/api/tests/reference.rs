@@ -6,14 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 /// What we have and cert-manager has not, or the other way round, with the reason.
-const DIFFERENCES: [(&str, &str, &str); 12] = [
+const DIFFERENCES: [(&str, &str, &str); 19] = [
     ("certificates", ".\tobject\trequired=spec", "an object without a spec was always refused"),
     ("certificaterequests", ".\tobject\trequired=spec", "an object without a spec was always refused"),
     ("orders", ".\tobject\trequired=spec", "metadata is always there"),
     ("challenges", ".\tobject\trequired=spec", "metadata is always there"),
     ("orders", ".status.orderTime\tstring\tformat=date-time", "what the CA's limits are counted from"),
     ("challenges", ".status.receipt\tstring", "what a solver remembers"),
-    ("challenges", ".spec.type\tstring\tenum=HTTP-01|DNS-01|TLS-ALPN-01", "the way that cert-manager has not"),
+    ("challenges", ".spec.type\tstring\tenum=HTTP-01|DNS-01|TLS-ALPN-01|DNS-ACCOUNT-01|DNS-PERSIST-01", "ways that cert-manager has not"),
+    ("challenges", ".spec.recordPrefix\tstring", "where the record of those stands"),
+    ("orders", ".status.authorizations[].challenges[].issuerDomainNames\tarray", "what the record of one of them says"),
+    ("orders", ".status.authorizations[].challenges[].issuerDomainNames[]\tstring", "the same"),
     ("certificaterequests", ".spec.extra{}\tarray\tlist=atomic", "the same, said outright"),
     (
         "certificaterequests",
@@ -22,6 +25,10 @@ const DIFFERENCES: [(&str, &str, &str); 12] = [
     ),
     ("solver", ".dns01\tobject\tany", "any plugin can be named"),
     ("solver", ".http01\tobject\tany", "any plugin can be named"),
+    ("solver", ".dns01.accountLabel\tboolean", "which of two ways it is"),
+    ("solver", ".dnsPersist01\tobject", "a way that cert-manager has not"),
+    ("solver", ".dnsPersist01.nameservers\tarray", "the same"),
+    ("solver", ".dnsPersist01.nameservers[]\tstring", "the same"),
     ("solver", ".tlsALPN01\tobject\tany", "the way that cert-manager has not"),
 ];
 

@@ -9,8 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use signet_api::labels::CRL_SECRET_NAME;
 use signet_api::{
-    Certificate, CertificateRequest, Challenge, ChallengeType, ClusterIssuer, Issuer, IssuerRef, IssuerSpec, Order,
-    State,
+    Certificate, CertificateRequest, Challenge, ClusterIssuer, Issuer, IssuerRef, IssuerSpec, Order, State,
 };
 
 use crate::cache::{Cache, owned_by, owners};
@@ -94,7 +93,7 @@ impl Stores {
         let mut challenges = self.challenges.all();
         challenges.retain(|challenge| {
             let state = challenge.status.as_ref().and_then(|status| status.state);
-            challenge.spec.type_ != ChallengeType::Dns01 && !state.is_some_and(State::is_final)
+            !challenge.spec.type_.is_in_dns() && !state.is_some_and(State::is_final)
         });
         challenges
     }

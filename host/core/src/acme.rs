@@ -66,7 +66,7 @@ pub struct AuthorizationAtCa {
 /// A challenge that the CA offers for an authorization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChallengeAtCa {
-    /// The CA's own word: `http-01`, `dns-01`, `tls-alpn-01` or another.
+    /// The CA's own word: `http-01`, `dns-01`, `tls-alpn-01`, `dns-account-01`, `dns-persist-01` or another.
     pub kind: String,
     pub url: String,
     pub token: String,
@@ -74,6 +74,8 @@ pub struct ChallengeAtCa {
     pub status: String,
     /// Why validation failed, as a sentence.
     pub problem: Option<String>,
+    /// What the CA calls itself in a record of dns-persist-01.
+    pub issuer_domain_names: Vec<String>,
 }
 
 /// When the CA would like to see a certificate renewed (RFC 9773, section 4.2).

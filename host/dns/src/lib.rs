@@ -16,6 +16,6 @@ mod zone;
 pub use config::{DnsConfig, nameservers};
 pub use error::Error;
 pub use hickory_proto::rr::RecordType;
-pub use propagation::{Propagation, ServerAnswer};
+pub use propagation::{Judge, Propagation, ServerAnswer};
 pub use recursive::Dns;
 pub use zone::ChallengeRecord;

@@ -42,6 +42,9 @@ impl fmt::Display for ServerAnswer {
     }
 }
 
+/// Whether a TXT value is the one that is looked for.
+pub type Judge<'a> = dyn Fn(&str) -> Result<(), Option<String>> + Sync + 'a;
+
 struct Server {
     name: String,
     address: SocketAddr,
@@ -58,11 +61,18 @@ impl Dns {
     /// Asks for `value` in the TXT records at `fqdn`, following CNAMEs as the CA will. `zone` is the zone of
     /// `fqdn`. An error means that whom to ask could not be found out.
     pub async fn propagation(&self, fqdn: &str, zone: &str, value: &str) -> Result<Propagation, Error> {
+        let is_it = |found: &str| if found == value { Ok(()) } else { Err(None) };
+        self.propagation_of(fqdn, zone, &is_it).await
+    }
+
+    /// The same for a value that `judge` takes. It answers any other with nothing, or with a phrase that says
+    /// why a value that is meant to be ours does not count.
+    pub async fn propagation_of(&self, fqdn: &str, zone: &str, judge: &Judge<'_>) -> Result<Propagation, Error> {
         let start = parse(fqdn)?;
         let (mut name, mut zone) = (start.clone(), parse(zone)?);
         for _ in 0..=MAX_CNAMES {
             let (servers, mut missing) = self.servers(&zone).await?;
-            let looks = servers.iter().map(|server| self.look(server, &name, &zone, value));
+            let looks = servers.iter().map(|server| self.look(server, &name, &zone, judge));
             let mut target = None;
             for seen in join_all(looks).await {
                 match seen {
@@ -119,12 +129,12 @@ impl Dns {
         Ok((servers, missing))
     }
 
-    async fn look(&self, server: &Server, name: &Name, zone: &Name, value: &str) -> Seen {
+    async fn look(&self, server: &Server, name: &Name, zone: &Name, judge: &Judge<'_>) -> Seen {
         let answer = match exchange::ask(server.address, name, RecordType::TXT, self.recursive_only).await {
-            Ok(message) if records(&message, RecordType::TXT).any(|data| text(data) == value) => return Seen::Value,
+            Ok(message) if records(&message, RecordType::TXT).any(|data| judge(&text(data)).is_ok()) => return Seen::Value,
             Ok(message) => match alias(&message, name) {
                 Some(next) if !self.recursive_only => return Seen::Alias(next.to_lowercase()),
-                _ => self.describe(&message, name, zone),
+                _ => self.describe(&message, name, zone, judge),
             },
             Err(phrase) => phrase.to_owned(),
         };
@@ -135,7 +145,12 @@ impl Dns {
         Seen::Not(ServerAnswer { server: server.name.clone(), address, answer })
     }
 
-    fn describe(&self, message: &Message, name: &Name, zone: &Name) -> String {
+    fn describe(&self, message: &Message, name: &Name, zone: &Name, judge: &Judge<'_>) -> String {
+        let faults = records(message, RecordType::TXT).filter_map(|data| judge(&text(data)).err().flatten());
+        let faults: Vec<_> = faults.collect();
+        if !faults.is_empty() {
+            return format!("has records at {name} that do not count: {}", faults.join("; "));
+        }
         let code = message.metadata.response_code;
         let lame = !self.recursive_only && !message.metadata.authoritative;
         match (code, records(message, RecordType::TXT).count()) {
@@ -228,7 +243,7 @@ mod tests {
     async fn waits_for_the_last_server() {
         let (dns, stubs, written) = world(1).await;
         let at = "_acme-challenge.www.example.test.";
-        let record = dns.challenge_record("*.www.example.test", false).await.expect("a zone");
+        let record = dns.challenge_record("_acme-challenge", "*.www.example.test", false).await.expect("a zone");
         assert_eq!(record, ChallengeRecord { fqdn: at.into(), zone: "example.test.".into() });
 
         let seen = dns.propagation(at, "example.test.", "value").await.expect("servers");
@@ -243,11 +258,11 @@ mod tests {
     #[tokio::test]
     async fn follows_cnames_and_stops_in_a_loop() {
         let (dns, _stubs, _) = world(2).await;
-        let record = dns.challenge_record("alias.test", true).await.expect("a zone");
+        let record = dns.challenge_record("_acme-challenge", "alias.test", true).await.expect("a zone");
         assert_eq!(record, ChallengeRecord { fqdn: "target.example.test.".into(), zone: "example.test.".into() });
-        let error = dns.challenge_record("loop.test", true).await.expect_err("a loop");
+        let error = dns.challenge_record("_acme-challenge", "loop.test", true).await.expect_err("a loop");
         assert_eq!(error.reason(), "DNSCNAMELoop");
-        let error = dns.challenge_record("nowhere.test", false).await.expect_err("no zone");
+        let error = dns.challenge_record("_acme-challenge", "nowhere.test", false).await.expect_err("no zone");
         assert_eq!(error.reason(), "DNSZoneNotFound");
     }
 

@@ -14,7 +14,7 @@ use crate::{Dns, Error};
 const MAX_AGE: Duration = Duration::from_secs(60);
 const MAX_ZONES: usize = 4096;
 
-/// Where a DNS-01 record goes. Both names end in a dot and are in lower case.
+/// Where the record of a challenge goes. Both names end in a dot and are in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChallengeRecord {
     /// The name of the TXT record.
@@ -46,11 +46,16 @@ impl ZoneCache {
 }
 
 impl Dns {
-    /// Where the answer to a DNS-01 challenge for `dns_name` (with or without a leading `*.`) goes. With
-    /// `follow_cname` a CNAME at that name is followed to where it ends.
-    pub async fn challenge_record(&self, dns_name: &str, follow_cname: bool) -> Result<ChallengeRecord, Error> {
+    /// Where the record of a challenge for `dns_name` (with or without a leading `*.`) goes: at the labels of
+    /// `prefix` before it. With `follow_cname` a CNAME at that name is followed to where it ends.
+    pub async fn challenge_record(
+        &self,
+        prefix: &str,
+        dns_name: &str,
+        follow_cname: bool,
+    ) -> Result<ChallengeRecord, Error> {
         let bare = dns_name.strip_prefix("*.").unwrap_or(dns_name);
-        let mut fqdn = parse(&format!("_acme-challenge.{bare}"))?;
+        let mut fqdn = parse(&format!("{prefix}.{bare}"))?;
         if follow_cname {
             fqdn = self.follow(fqdn).await?;
         }

@@ -27,6 +27,9 @@ pub(crate) struct Directory {
 pub(crate) struct Meta {
     /// A page with the terms that whoever has an account agrees to.
     pub(crate) terms_of_service: Option<String>,
+    /// What the CA calls itself in records of the DNS that say who may sign.
+    #[serde(default)]
+    pub(crate) caa_identities: Vec<String>,
 }
 
 pub(crate) async fn fetch(http: &HttpClient, url: &str) -> Result<Directory, Error> {

@@ -13,6 +13,7 @@
 //! | a certificate is revoked by its account only, never with its own key | [`crate::Clients::revoke_with_key`] |
 //! | the new key of an account can not be chosen, so not be kept before the CA hears of it | [`rollover`] |
 //! | the terms of service in the directory are not read, nor where new ones are agreed to | [`directory`], [`crate::problem`] |
+//! | the CA's names in the DNS (`caaIdentities`, `issuer-domain-names`) are not read | [`directory`], `answers` |
 //! | the directory's URLs are private, and fetched again for every account | [`directory`] |
 
 pub(crate) mod chain;

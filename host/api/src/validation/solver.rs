@@ -11,8 +11,8 @@ pub(super) fn rules(rules: &mut Rules<'_>, solver: &str) {
     rules
         .rule(
             solver,
-            format!("{} == 1", count_set(&["http01", "dns01", "tlsALPN01"])),
-            "exactly one of http01, dns01 and tlsALPN01 must be set",
+            format!("{} == 1", count_set(&["http01", "dns01", "tlsALPN01", "dnsPersist01"])),
+            "exactly one of http01, dns01, tlsALPN01 and dnsPersist01 must be set",
         )
         .duration(&format!("{solver}.waitInsteadOfSelfCheck"))
         .rule(

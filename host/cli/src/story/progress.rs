@@ -133,7 +133,9 @@ fn waits_for(gathered: &Gathered, challenge: &Challenge) -> String {
 fn look(challenge: &Challenge) -> String {
     let name = &challenge.spec.dns_name;
     match challenge.spec.type_ {
-        ChallengeType::Dns01 => format!("`dig +short TXT _acme-challenge.{name}`"),
+        ChallengeType::Dns01 | ChallengeType::DnsAccount01 | ChallengeType::DnsPersist01 => {
+            format!("`dig +short TXT {}.{name}`", challenge.spec.record_prefix_or_default())
+        }
         ChallengeType::Http01 => {
             format!("`curl -L http://{name}/.well-known/acme-challenge/{}`", challenge.spec.token)
         }

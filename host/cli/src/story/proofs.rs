@@ -61,6 +61,9 @@ pub(super) fn domain(challenge: &Challenge) -> String {
 
 /// The solver plugin that shows the proof.
 pub(super) fn plugin(solver: &Solver) -> String {
+    if solver.dns_persist01.is_some() {
+        return "by hand".to_owned();
+    }
     match solver.way().and_then(|way| way.stanza()) {
         Ok(stanza) => stanza.plugin.to_owned(),
         Err(error) => format!("no solver ({error})"),

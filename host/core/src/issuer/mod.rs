@@ -27,6 +27,7 @@ use signet_api::meta::{condition, set_condition};
 use signet_api::{Condition, ConditionStatus, IssuerSpec, IssuerStatus};
 
 use crate::failure::remaining;
+use crate::persist;
 use crate::plan::{Event, Plan, Severity};
 
 /// Where in its Secret an account key is, unless the issuer names another place.
@@ -60,6 +61,9 @@ pub mod reason {
     pub const NOT_SUPPORTED: &str = "NotSupported";
     /// The account has ended, at somebody's wish.
     pub const DEACTIVATED: &str = "AccountDeactivated";
+
+    /// What people are to publish for dnsPersist01.
+    pub const PUBLISH_RECORD: &str = "PublishRecord";
 
     /// Those of an issuer that can not sign.
     const WARNINGS: [&str; 10] = [
@@ -161,7 +165,7 @@ fn serve_acme(observed: &Observed, acme: &AcmeIssuer, now: Timestamp) -> IssuerP
             match change::serve(observed, acme, in_order, now) {
                 Some(plan) => plan,
                 None if in_order => IssuerPlan::rest(),
-                None => account(observed, email(acme.email.as_ref()), hash, now),
+                None => account(observed, acme, hash, now),
             }
         }
         AccountKey::Missing if acme.disable_account_key_generation => {
@@ -185,22 +189,41 @@ fn serve_acme(observed: &Observed, acme: &AcmeIssuer, now: Timestamp) -> IssuerP
 }
 
 /// There is a key: its account was just registered, or is to be.
-fn account(observed: &Observed, email: Option<&str>, hash: &str, now: Timestamp) -> IssuerPlan {
+fn account(observed: &Observed, acme: &AcmeIssuer, hash: &str, now: Timestamp) -> IssuerPlan {
+    let email = email(acme.email.as_ref());
     let registered = observed.memory.registered.as_ref().filter(|registered| {
-        let Registered { generation, uri: _, email: told, key_hash, terms_of_service: _ } = registered;
+        let Registered { generation, uri: _, email: told, key_hash, terms_of_service: _, caa_identities: _ } =
+            registered;
         *generation == observed.generation && self::email(told.as_ref()) == email && key_hash == hash
     });
     let Some(registered) = registered else { return attempt(observed, Action::Register, now) };
+    let by_hand = to_publish(acme, registered);
     let acme = AcmeStatus {
         uri: Some(registered.uri.clone()),
         last_registered_email: email.map(str::to_owned),
         last_private_key_hash: Some(hash.to_owned()),
     };
     let terms = registered.terms_of_service.as_ref().map_or(String::new(), |url| format!("; its terms: {url}"));
-    let message = format!("The CA knows the account, and names can be proven to it{terms}");
-    write_with(observed, Some(acme), ready(reason::REGISTERED, &message), now, |status| {
+    let told = by_hand.as_ref().map_or(String::new(), |told| format!(". {told}"));
+    let message = format!("The CA knows the account, and names can be proven to it{terms}{told}");
+    let plan = write_with(observed, Some(acme), ready(reason::REGISTERED, &message), now, |status| {
         change::registered(observed, hash, status, now);
-    })
+    });
+    let told = by_hand.filter(|_| plan.status.is_some());
+    let event = told.map(|message| Event { severity: Severity::Normal, reason: reason::PUBLISH_RECORD, message });
+    IssuerPlan { events: event.into_iter().chain(plan.events).collect(), ..plan }
+}
+
+/// What people publish for dnsPersist01, told once: it is the same for every name.
+fn to_publish(acme: &AcmeIssuer, registered: &Registered) -> Option<String> {
+    let is_used = acme.solvers.iter().any(|solver| solver.dns_persist01.is_some());
+    let issuer = registered.caa_identities.first().filter(|_| is_used)?;
+    let record = persist::Record { issuer: issuer.clone(), account: registered.uri.clone(), wildcard: false };
+    let label = persist::LABEL;
+    Some(format!(
+        "For dnsPersist01 publish once, for each name, the TXT record {label}.NAME with the value \"{record}\"; \
+         with \"; policy=wildcard\" at its end it is good for *.NAME too"
+    ))
 }
 
 /// Whether the status says of this very spec and key that the CA has the account, so that a

@@ -72,4 +72,6 @@ pub struct Registered {
     pub key_hash: String,
     /// A page with the terms that whoever has an account agrees to.
     pub terms_of_service: Option<String>,
+    /// What the CA calls itself in records of the DNS that say who may sign.
+    pub caa_identities: Vec<String>,
 }

@@ -110,6 +110,7 @@ impl World {
                     email: acme(&mut self.issuer).email.clone(),
                     key_hash: hash,
                     terms_of_service: None,
+                    caa_identities: vec!["ca.test".into()],
                 });
                 true
             }

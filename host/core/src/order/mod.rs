@@ -47,8 +47,8 @@ pub enum Action {
     },
     /// Fetches the order.
     Refresh { url: String },
-    /// Creates a Challenge with the finalizer, owned by the Order. `spec.key` is empty here: the
-    /// edge derives it from the token. Succeeds when the Challenge exists.
+    /// Creates a Challenge with the finalizer, owned by the Order. `spec.key` and `spec.recordPrefix` are
+    /// empty here: the edge derives them from the token and the account. Succeeds when the Challenge exists.
     CreateChallenge { name: String, spec: Box<ChallengeSpec> },
     /// Sends the certificate signing request; answers with the order.
     Finalize { url: String },
@@ -230,7 +230,7 @@ fn finalize(observed: &Observed, order: &OrderAtCa) -> OrderPlan {
 fn new_challenge(observed: &Observed, authorization: &Authorization) -> Result<Action, String> {
     let (solver, type_) = pick(&observed.solvers, &observed.labels, authorization)?;
     let offered = authorization.challenges.iter().find(|offered| offered.type_ == type_.acme_name());
-    let OfferedChallenge { url, token, type_: _ } = offered.expect("pick takes a way that is on offer");
+    let OfferedChallenge { url, token, type_: _, issuer_domain_names: _ } = offered.expect("pick takes a way that is on offer");
     let spec = ChallengeSpec {
         url: url.clone(),
         authorization_url: authorization.url.clone(),
@@ -239,6 +239,7 @@ fn new_challenge(observed: &Observed, authorization: &Authorization) -> Result<A
         type_,
         token: token.clone(),
         key: String::new(),
+        record_prefix: None,
         solver: solver.clone(),
         issuer_ref: observed.issuer_ref.clone(),
     };
@@ -269,6 +270,7 @@ fn authorization(at_ca: &AuthorizationAtCa) -> Authorization {
         url: challenge.url.clone(),
         token: challenge.token.clone(),
         type_: challenge.kind.clone(),
+        issuer_domain_names: challenge.issuer_domain_names.clone(),
     });
     Authorization {
         url: at_ca.url.clone(),

@@ -24,7 +24,7 @@ pub fn pick<'a>(
     });
     candidates.max_by_key(|(rank, _)| *rank).map(|(_, picked)| picked).ok_or_else(|| {
         let offered: Vec<_> = authorization.challenges.iter().map(|challenge| challenge.type_.as_str()).collect();
-        let rule = if authorization.wildcard == Some(true) { " A wildcard is proven by DNS-01 alone." } else { "" };
+        let rule = if authorization.wildcard == Some(true) { " A wildcard is proven in the DNS alone." } else { "" };
         format!(
             "No solver of the issuer fits {name}: the CA offers {}, and the issuer has {}.{rule} \
              Add a solver to spec.acme.solvers, then order again",
@@ -40,13 +40,13 @@ pub(super) fn full_name(authorization: &Authorization) -> String {
     if authorization.wildcard == Some(true) { format!("*.{name}") } else { name }
 }
 
-/// The way that the solver proves, if it is on offer. A wildcard is proven by DNS-01 alone.
+/// The way that the solver proves, if it is on offer. A wildcard is proven in the DNS alone.
 fn kind(solver: &Solver, authorization: &Authorization) -> Option<ChallengeType> {
-    let kind = solver.way().ok()?.challenge_type();
-    if authorization.wildcard == Some(true) && kind != ChallengeType::Dns01 {
-        return None;
-    }
-    authorization.challenges.iter().any(|offered| offered.type_ == kind.acme_name()).then_some(kind)
+    let is_offered = |kind: &&ChallengeType| {
+        let possible = authorization.wildcard != Some(true) || kind.is_in_dns();
+        possible && authorization.challenges.iter().any(|offered| offered.type_ == kind.acme_name())
+    };
+    solver.way().ok()?.challenge_types().iter().find(is_offered).copied()
 }
 
 /// How well a selector fits: by name, length of the zone, number of labels. None: not at all.
@@ -73,7 +73,10 @@ fn described(solver: &Solver) -> String {
     };
     let plugins: Vec<_> = way.stanzas().keys().map(String::as_str).collect();
     let Selector { match_labels, dns_names, dns_zones } = solver.selector.clone().unwrap_or_default();
-    let mut text = format!("{} {}", way.field(), plugins.join("+"));
+    let mut text = format!("{} {}", way.field(), plugins.join("+")).trim_end().to_owned();
+    if let [only @ (ChallengeType::Dns01 | ChallengeType::DnsAccount01)] = way.challenge_types() {
+        text.push_str(&format!(" (by {} alone)", only.acme_name()));
+    }
     for (what, values) in [("dnsNames", dns_names), ("dnsZones", dns_zones)] {
         if !values.is_empty() {
             text.push_str(&format!(" ({what}: {})", values.join(", ")));

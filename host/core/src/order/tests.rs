@@ -51,6 +51,7 @@ fn at_ca(name: &str, wildcard: bool) -> AuthorizationAtCa {
         token: format!("token-{name}"),
         status: "pending".into(),
         problem: None,
+        issuer_domain_names: Vec::new(),
     };
     AuthorizationAtCa {
         url: format!("https://ca/{name}"),
@@ -339,7 +340,36 @@ fn a_handshake_proves_where_the_ca_offers_it_and_no_wildcard() {
     assert_eq!(refused(&offer), Ok(ChallengeType::TlsAlpn01));
     offer.wildcard = true;
     let message = refused(&offer).unwrap_err();
-    assert!(message.contains("fits *.a.test") && message.contains("A wildcard is proven by DNS-01 alone"), "{message}");
+    assert!(message.contains("fits *.a.test") && message.contains("A wildcard is proven in the DNS alone"), "{message}");
+}
+
+#[test]
+fn of_the_ways_of_the_dns_the_best_that_is_on_offer_is_taken() {
+    use ChallengeType::{Dns01, DnsAccount01, DnsPersist01};
+    let with = |account_label| {
+        let Some(way) = dns01(None).dns01 else { unreachable!("it is one of the DNS") };
+        Solver { dns01: Some(signet_api::solver::Dns01 { account_label, ..way }), ..Solver::default() }
+    };
+    let persist = Solver { dns_persist01: Some(Default::default()), ..Solver::default() };
+    for (solver, offered, expected) in [
+        (with(None), &["dns-01", "dns-account-01"][..], Ok(Dns01)),
+        (with(None), &["dns-account-01"], Ok(DnsAccount01)),
+        (with(Some(true)), &["dns-01", "dns-account-01"], Ok(DnsAccount01)),
+        (with(Some(true)), &["dns-01"], Err("the issuer has dns01 cumulus (by dns-account-01 alone)")),
+        (with(Some(false)), &["dns-account-01"], Err("the issuer has dns01 cumulus (by dns-01 alone)")),
+        (persist.clone(), &["dns-01", "dns-persist-01"], Ok(DnsPersist01)),
+        (persist, &["dns-01"], Err("the issuer has dnsPersist01.")),
+    ] {
+        let mut at_ca = at_ca("a.test", true);
+        let challenge = at_ca.challenges[0].clone();
+        at_ca.challenges =
+            offered.iter().map(|kind| ChallengeAtCa { kind: (*kind).into(), ..challenge.clone() }).collect();
+        match (pick(&[solver], &Default::default(), &authorization(&at_ca)), expected) {
+            (Ok((_, picked)), Ok(expected)) => assert_eq!(picked, expected, "{offered:?}"),
+            (Err(found), Err(words)) => assert!(found.contains(words), "{found}"),
+            (found, expected) => panic!("{found:?}, not {expected:?}"),
+        }
+    }
 }
 
 #[test]

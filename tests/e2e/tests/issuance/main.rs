@@ -3,11 +3,12 @@
 //! of its own.
 
 mod dns01;
+mod dns_ways;
 mod edges;
 mod gateway;
 mod guide;
 mod http01;
-mod names;
 mod issuer_ref;
 mod marks;
+mod names;
 mod self_signed;

@@ -119,7 +119,7 @@ async fn a_wildcard_and_an_unknown_plugin() -> Result<()> {
     let stage = Stage::shared("wild").await?;
     stage.issuer("issuer", direct()).await?;
     stage.certificate("wild", json!({ "dnsNames": [format!("*.{}", stage.domain)] })).await?;
-    let words = ["Issuing=False Failed", "tlsALPN01 service", "A wildcard is proven by DNS-01 alone"];
+    let words = ["Issuing=False Failed", "tlsALPN01 service", "A wildcard is proven in the DNS alone"];
     stage.says::<Certificate>("wild", &words).await?;
 
     let acme = |solver| json!({ "acme": stage.acme("odd", json!({ "tlsALPN01": solver })) });

@@ -5,6 +5,7 @@ use kube::ResourceExt;
 use signet_api::{Challenge, ChallengeType};
 use signet_core::challenge::{Check, Memory};
 use signet_core::failure::{Failure, Retry};
+use signet_core::persist;
 use signet_dns::{Dns, Propagation};
 
 use super::{dns_failure, failure, record};
@@ -50,32 +51,51 @@ pub(super) async fn check(cx: &Context, challenge: &Challenge) -> Sight {
             Ok(()) => Sight::Seen,
             Err(message) => Sight::NotSeen(message),
         },
-        ChallengeType::Dns01 => match look_in_dns(cx, challenge).await {
-            Ok(Propagation::Everywhere) => Sight::Seen,
-            Ok(Propagation::Missing(missing)) => {
-                let lines: Vec<_> = missing.iter().map(ToString::to_string).collect();
-                Sight::NotSeen(lines.join("; "))
+        ChallengeType::Dns01 | ChallengeType::DnsAccount01 | ChallengeType::DnsPersist01 => {
+            match look_in_dns(cx, challenge).await {
+                Ok(Propagation::Everywhere) => Sight::Seen,
+                Ok(Propagation::Missing(missing)) => {
+                    let lines: Vec<_> = missing.iter().map(ToString::to_string).collect();
+                    Sight::NotSeen(to_publish(challenge) + &lines.join("; "))
+                }
+                Err(failure) => Sight::Failed(failure),
             }
-            Err(failure) => Sight::Failed(failure),
-        },
+        }
     }
 }
 
 async fn look_in_dns(cx: &Context, challenge: &Challenge) -> Result<Propagation, Failure> {
     let record = record(cx, challenge).await?;
     let dns = resolver(cx, challenge).await?;
-    let seen = dns.propagation(&record.fqdn, &record.zone, &challenge.spec.key).await;
+    let (key, now) = (&challenge.spec.key, Timestamp::now());
+    let seen = match persist::Record::parse(key).filter(|_| challenge.spec.type_ == ChallengeType::DnsPersist01) {
+        Some(wanted) => dns.propagation_of(&record.fqdn, &record.zone, &|txt| wanted.is_met_by(txt, now)).await,
+        None => dns.propagation(&record.fqdn, &record.zone, key).await,
+    };
     tracing::debug!(challenge = challenge.name_any(), fqdn = record.fqdn, ?seen, "looked for the record");
     seen.map_err(|error| dns_failure(&error))
 }
 
+/// What a person has to do for a proof that Signet does not show itself.
+fn to_publish(challenge: &Challenge) -> String {
+    let spec = &challenge.spec;
+    if spec.type_ != ChallengeType::DnsPersist01 {
+        return String::new();
+    }
+    let prefix = spec.record_prefix_or_default();
+    format!(
+        "publish the TXT record {prefix}.{} with the value \"{}\", once and for good; now ",
+        spec.dns_name, spec.key
+    )
+}
+
 /// The DNS as the solver wants it asked.
 pub(super) async fn resolver(cx: &Context, challenge: &Challenge) -> Result<Dns, Failure> {
-    let servers = challenge.spec.solver.dns01.as_ref().map(|dns01| dns01.nameservers.as_slice()).unwrap_or_default();
+    let (field, servers) = challenge.spec.solver.nameservers();
     match signet_dns::nameservers(servers).await {
         Ok(servers) => Ok(cx.dns.through(servers)),
         Err(error) => {
-            let message = format!("spec.solver.dns01.nameservers: {}", crate::error::sentence(&error));
+            let message = format!("spec.solver.{field}: {}", crate::error::sentence(&error));
             Err(failure(error.reason(), message, Retry::OnChange))
         }
     }

@@ -174,7 +174,12 @@ fn behind(cx: &Context, challenge: &Challenge) -> Option<String> {
 
 /// Whether Signet serves the proof itself.
 fn is_served(challenge: &Challenge) -> bool {
-    challenge.spec.type_ != ChallengeType::Dns01
+    !challenge.spec.type_.is_in_dns()
+}
+
+/// Whether people publish the proof themselves, once and for good, so that no solver shows it or takes it back.
+fn is_by_hand(challenge: &Challenge) -> bool {
+    challenge.spec.type_ == ChallengeType::DnsPersist01
 }
 
 fn is_ours(finalizer: &str) -> bool {
@@ -271,6 +276,9 @@ async fn ask(account: &Account, challenge: &Challenge, accept: bool) -> Result<A
 }
 
 async fn present(cx: &Context, challenge: &Arc<Challenge>) -> Result<Presented, Failure> {
+    if is_by_hand(challenge) {
+        return Ok(Presented::new(Timestamp::now(), None));
+    }
     let (plugin, call, backend) = prepare(cx, challenge).await?;
     let receipt = plugin.present(call).await;
     let Told { leads_to, warnings } = told(cx, challenge, &plugin, &backend);
@@ -282,6 +290,9 @@ async fn present(cx: &Context, challenge: &Arc<Challenge>) -> Result<Presented, 
 /// Has the solver take the proof back: as the Challenge was made, else as its issuer has it by now. What
 /// was wrong with the one may be what a person has mended in the other.
 async fn clean_up(cx: &Context, challenge: &Arc<Challenge>, receipt: Option<String>) -> Result<(), Failure> {
+    if is_by_hand(challenge) {
+        return Ok(());
+    }
     let cleaned = take_back(cx, challenge, receipt.clone()).await;
     match corrected(cx, challenge).filter(|_| cleaned.is_err()) {
         Some(corrected) => take_back(cx, &Arc::new(corrected), receipt).await,
@@ -311,7 +322,7 @@ fn corrected(cx: &Context, challenge: &Challenge) -> Option<Challenge> {
 }
 
 fn plugin_of(solver: &Solver) -> Option<(ChallengeKind, &str)> {
-    let (kind, _, stanza) = stanza(solver).ok()?;
+    let (kind, _, stanza) = stanza(solver).ok()??;
     Some((kind, stanza.ok()?.plugin))
 }
 
@@ -328,8 +339,10 @@ fn told(cx: &Context, challenge: &Challenge, plugin: &Plugin, backend: &ForChall
 /// The plugin that the Challenge's solver names, what to ask of it, and what it is lent.
 async fn prepare(cx: &Context, challenge: &Arc<Challenge>) -> Result<(Arc<Plugin>, Call, Arc<ForChallenge>), Failure> {
     let on_change = |reason: &str, message: String| failure(reason, message, Retry::OnChange);
+    let parts = stanza(&challenge.spec.solver);
+    let parts = parts.map_err(|why| on_change("InvalidSolver", format!("spec.solver: {why}")))?;
     let (kind, way, stanza) =
-        stanza(&challenge.spec.solver).map_err(|why| on_change("InvalidSolver", format!("spec.solver: {why}")))?;
+        parts.ok_or_else(|| on_change("InvalidSolver", "spec.solver names no plugin, and needs none".to_owned()))?;
     let stanza = stanza.map_err(|error| on_change("InvalidSolver", format!("spec.solver.{way}: {error}")))?;
     let plugin = cx
         .registry
@@ -361,7 +374,7 @@ async fn question(cx: &Context, challenge: &Challenge, ambient: bool) -> Result<
             server_name: tls_alpn01::server_name(&spec.dns_name),
             token: spec.token.clone(),
         }),
-        ChallengeType::Dns01 => {
+        ChallengeType::Dns01 | ChallengeType::DnsAccount01 | ChallengeType::DnsPersist01 => {
             let record = record(cx, challenge).await?;
             Ok(signet_plugins::Challenge::Dns01 {
                 dns_name: spec.dns_name.clone(),
@@ -374,12 +387,13 @@ async fn question(cx: &Context, challenge: &Challenge, ambient: bool) -> Result<
     }
 }
 
-/// Where the TXT record of a DNS-01 Challenge belongs.
+/// Where the TXT record of a Challenge belongs.
 async fn record(cx: &Context, challenge: &Challenge) -> Result<signet_dns::ChallengeRecord, Failure> {
     let dns = check::resolver(cx, challenge).await?;
     let strategy = challenge.spec.solver.dns01.as_ref().map(|dns01| dns01.cname_strategy_or_default());
     let follow = strategy == Some(CnameStrategy::Follow);
-    dns.challenge_record(&challenge.spec.dns_name, follow).await.map_err(|error| dns_failure(&error))
+    let prefix = challenge.spec.record_prefix_or_default();
+    dns.challenge_record(prefix, &challenge.spec.dns_name, follow).await.map_err(|error| dns_failure(&error))
 }
 
 fn dns_failure(error: &signet_dns::Error) -> Failure {

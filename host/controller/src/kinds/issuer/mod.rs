@@ -186,6 +186,7 @@ async fn register(cx: &Context, any: &AnyIssuer, observed: &Observed) -> Result<
         email: acme.email.clone().filter(|email| !email.is_empty()),
         key_hash: key.thumbprint().to_owned(),
         terms_of_service: registration.terms_of_service,
+        caa_identities: registration.caa_identities,
     }))
 }
 

@@ -5,17 +5,19 @@ use signet_api::Solver;
 use signet_api::solver::{Stanza, StanzaError, Way};
 use signet_plugins::{ChallengeKind, Registry};
 
-/// The one stanza of a solver, the challenges that it is for, and where it stands below the solver.
-pub(crate) fn stanza(
-    solver: &Solver,
-) -> Result<(ChallengeKind, &'static str, Result<Stanza<'_>, StanzaError>), StanzaError> {
+/// A stanza, the challenges that it is for, and where it stands below its solver.
+pub(crate) type Placed<'a> = (ChallengeKind, &'static str, Result<Stanza<'a>, StanzaError>);
+
+/// The one stanza of a solver; none for a way that needs no plugin.
+pub(crate) fn stanza(solver: &Solver) -> Result<Option<Placed<'_>>, StanzaError> {
     let way = solver.way()?;
     let kind = match way {
         Way::Http01(_) => ChallengeKind::Http01,
         Way::Dns01(_) => ChallengeKind::Dns01,
         Way::TlsAlpn01(_) => ChallengeKind::TlsAlpn01,
+        Way::DnsPersist01(_) => return Ok(None),
     };
-    Ok((kind, way.field(), way.stanza()))
+    Ok(Some((kind, way.field(), way.stanza())))
 }
 
 /// All that is wrong with the solvers, as `field: what` sentences.
@@ -26,7 +28,8 @@ pub(super) fn errors(registry: &Registry, solvers: &[Solver]) -> Vec<String> {
 
 fn solver_errors(registry: &Registry, field: &str, solver: &Solver) -> Vec<String> {
     let (kind, way, stanza) = match stanza(solver) {
-        Ok(parts) => parts,
+        Ok(Some(parts)) => parts,
+        Ok(None) => return Vec::new(),
         Err(why) => return vec![format!("{field}: {why}")],
     };
     let stanza = match stanza {

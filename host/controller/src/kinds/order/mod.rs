@@ -14,6 +14,7 @@ use signet_core::acme::{AuthorizationAtCa, OrderAtCa};
 use signet_core::challenge::FINALIZER;
 use signet_core::limits::history;
 use signet_core::order::{Action, Downloaded, Memory, Observed, OrderPlan, OwnChallenge, SeenOrder, decide, is_to_ask};
+use signet_core::persist;
 
 use crate::accounts::{Work, failure};
 use crate::changes::{Kept, Surroundings};
@@ -222,9 +223,11 @@ fn own_challenge(challenge: &Challenge) -> OwnChallenge {
 }
 
 fn challenge(order: &Order, name: String, spec: ChallengeSpec, account: &Account) -> Challenge {
-    let key = match spec.type_ {
-        ChallengeType::Http01 | ChallengeType::TlsAlpn01 => account.key_authorization(&spec.token),
-        ChallengeType::Dns01 => account.dns01_value(&spec.token),
+    let (record_prefix, key) = match spec.type_ {
+        ChallengeType::Http01 | ChallengeType::TlsAlpn01 => (None, account.key_authorization(&spec.token)),
+        ChallengeType::Dns01 => (None, account.dns01_value(&spec.token)),
+        ChallengeType::DnsAccount01 => (Some(account.dns_account_prefix()), account.dns01_value(&spec.token)),
+        ChallengeType::DnsPersist01 => (Some(persist::LABEL.to_owned()), persistent(order, &spec, account).to_string()),
     };
     Challenge {
         metadata: ObjectMeta {
@@ -236,7 +239,19 @@ fn challenge(order: &Order, name: String, spec: ChallengeSpec, account: &Account
             owner_references: controlled_by(order),
             ..ObjectMeta::default()
         },
-        spec: ChallengeSpec { key, ..spec },
+        spec: ChallengeSpec { key, record_prefix, ..spec },
         status: None,
+    }
+}
+
+/// The record that proves the name of a Challenge for good.
+fn persistent(order: &Order, spec: &ChallengeSpec, account: &Account) -> persist::Record {
+    let status = order.status.as_ref();
+    let mut offered = status.iter().flat_map(|status| &status.authorizations).flat_map(|one| &one.challenges);
+    let issuer = offered.find(|offered| offered.url == spec.url).and_then(|offered| offered.issuer_domain_names.first());
+    persist::Record {
+        issuer: issuer.cloned().unwrap_or_default(),
+        account: account.uri().to_owned(),
+        wildcard: spec.wildcard,
     }
 }

@@ -118,6 +118,7 @@ fn registered(hash: &str) -> Registered {
         email: Some("me@a.test".into()),
         key_hash: hash.into(),
         terms_of_service: Some("https://ca.test/terms".into()),
+        caa_identities: Vec::new(),
     }
 }
 
