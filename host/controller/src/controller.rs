@@ -219,7 +219,7 @@ pub(crate) async fn client(kubeconfig: Option<&Path>) -> Result<Client> {
 
 async fn registry(flags: &Flags) -> Result<Registry> {
     let read = |path: &std::path::PathBuf| fs::read(path).with_context(|| format!("could not read {}", path.display()));
-    let nameservers = signet_dns::nameservers(&flags.plugin_http_nameservers).await;
+    let nameservers = signet_dns::addresses(&flags.plugin_http_nameservers).await;
     let egress = EgressConfig {
         nameservers: nameservers.context("--plugin-http-nameservers")?,
         extra_roots: flags.plugin_http_ca_bundle.as_ref().map(read).transpose()?,

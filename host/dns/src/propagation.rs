@@ -10,7 +10,7 @@ use hickory_proto::rr::{Name, RData, RecordType};
 use tokio::net::UdpSocket;
 
 use crate::recursive::{MAX_CNAMES, alias, parse, records, text};
-use crate::{Dns, Error, exchange};
+use crate::{Dns, Error, Nameserver, exchange};
 
 /// What the servers that were asked have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub enum Propagation {
 pub struct ServerAnswer {
     /// The name of the server in the zone's NS records; for a recursive server, empty.
     pub server: String,
-    /// Its address, without a port when that is 53; empty when it has none.
+    /// Its address, without a port when that is 53, or its URL; empty when it has none.
     pub address: String,
     /// What it did, as a phrase that follows the server: `answered SERVFAIL`.
     pub answer: String,
@@ -47,7 +47,7 @@ pub type Judge<'a> = dyn Fn(&str) -> Result<(), Option<String>> + Sync + 'a;
 
 struct Server {
     name: String,
-    address: SocketAddr,
+    at: Nameserver,
 }
 
 /// What one server says of one name.
@@ -96,7 +96,7 @@ impl Dns {
     /// Whom to ask, and those who cannot be asked.
     async fn servers(&self, zone: &Name) -> Result<(Vec<Server>, Vec<ServerAnswer>), Error> {
         if self.recursive_only {
-            let servers = self.recursive.iter().map(|address| Server { name: String::new(), address: *address });
+            let servers = self.recursive.iter().map(|at| Server { name: String::new(), at: at.clone() });
             return Ok((servers.collect(), Vec::new()));
         }
         let message = self.ask(zone, RecordType::NS).await?;
@@ -122,7 +122,7 @@ impl Dns {
                 }),
                 addresses => servers.extend(addresses.iter().map(|address| Server {
                     name: name.to_ascii(),
-                    address: SocketAddr::new(*address, self.authoritative_port),
+                    at: SocketAddr::new(*address, self.authoritative_port).into(),
                 })),
             }
         }
@@ -130,19 +130,17 @@ impl Dns {
     }
 
     async fn look(&self, server: &Server, name: &Name, zone: &Name, judge: &Judge<'_>) -> Seen {
-        let answer = match exchange::ask(server.address, name, RecordType::TXT, self.recursive_only).await {
-            Ok(message) if records(&message, RecordType::TXT).any(|data| judge(&text(data)).is_ok()) => return Seen::Value,
+        let answer = match server.at.ask(name, RecordType::TXT, self.recursive_only).await {
+            Ok(message) if records(&message, RecordType::TXT).any(|data| judge(&text(data)).is_ok()) => {
+                return Seen::Value;
+            }
             Ok(message) => match alias(&message, name) {
                 Some(next) if !self.recursive_only => return Seen::Alias(next.to_lowercase()),
                 _ => self.describe(&message, name, zone, judge),
             },
-            Err(phrase) => phrase.to_owned(),
+            Err(phrase) => phrase,
         };
-        let address = match server.address.port() {
-            53 => server.address.ip().to_string(),
-            _ => server.address.to_string(),
-        };
-        Seen::Not(ServerAnswer { server: server.name.clone(), address, answer })
+        Seen::Not(ServerAnswer { server: server.name.clone(), address: server.at.to_string(), answer })
     }
 
     fn describe(&self, message: &Message, name: &Name, zone: &Name, judge: &Judge<'_>) -> String {
@@ -233,7 +231,7 @@ mod tests {
             true
         })
         .await;
-        let config = DnsConfig { recursive_nameservers: vec![recursive.address], recursive_only: false };
+        let config = DnsConfig { recursive_nameservers: vec![recursive.address.into()], recursive_only: false };
         let mut dns = Dns::new(config).expect("servers are given");
         dns.authoritative_port = a.address.port();
         (dns, [recursive, a, b], written)
@@ -274,7 +272,7 @@ mod tests {
             true
         })
         .await;
-        let through = dns.through(vec![failing.address]);
+        let through = dns.through(vec![failing.address.into()]);
         let seen = through.propagation("x.example.test.", "example.test.", "value").await.expect("servers");
         let Propagation::Missing(missing) = seen else { panic!("it fails") };
         assert_eq!(missing[0].to_string(), format!("{} answered SERVFAIL", failing.address));

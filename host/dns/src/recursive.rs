@@ -1,13 +1,13 @@
 //! Questions that a recursive server answers for us.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
 
 use crate::zone::ZoneCache;
-use crate::{DnsConfig, Error, config, exchange};
+use crate::{DnsConfig, Error, Nameserver, config, exchange};
 
 /// How many CNAMEs are followed from one name.
 pub(crate) const MAX_CNAMES: usize = 10;
@@ -15,7 +15,7 @@ pub(crate) const MAX_CNAMES: usize = 10;
 /// A client of DNS. Cheap to clone, usable from many tasks at once.
 #[derive(Clone, Debug)]
 pub struct Dns {
-    pub(crate) recursive: Arc<[SocketAddr]>,
+    pub(crate) recursive: Arc<[Nameserver]>,
     pub(crate) recursive_only: bool,
     /// The port of authoritative servers: 53, save in tests.
     pub(crate) authoritative_port: u16,
@@ -39,7 +39,7 @@ impl Dns {
 
     /// The same client asking `nameservers` alone, propagation included: a solver's own `dns01.nameservers`.
     /// None leaves it as it is.
-    pub fn through(&self, nameservers: Vec<SocketAddr>) -> Self {
+    pub fn through(&self, nameservers: Vec<Nameserver>) -> Self {
         match nameservers.is_empty() {
             true => self.clone(),
             false => Self {
@@ -87,7 +87,7 @@ impl Dns {
     pub(crate) async fn ask(&self, name: &Name, kind: RecordType) -> Result<Message, Error> {
         let mut attempts = Vec::new();
         for server in self.recursive.iter() {
-            match exchange::ask(*server, name, kind, true).await {
+            match server.ask(name, kind, true).await {
                 Ok(message) => match message.metadata.response_code {
                     ResponseCode::NoError | ResponseCode::NXDomain => return Ok(message),
                     code => attempts.push(format!("{server} {}", exchange::code_phrase(code))),

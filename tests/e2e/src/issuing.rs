@@ -154,8 +154,8 @@ impl Stage<'_> {
     /// # Errors
     /// The DNS does not answer.
     pub async fn txt(&self, name: &str) -> Result<Vec<String>> {
-        let config =
-            signet_dns::DnsConfig { recursive_nameservers: vec![self.lab.dns_address().into()], recursive_only: true };
+        let server = std::net::SocketAddr::from(self.lab.dns_address());
+        let config = signet_dns::DnsConfig { recursive_nameservers: vec![server.into()], recursive_only: true };
         let dns = signet_dns::Dns::new(config)?;
         Ok(dns.lookup(name, signet_dns::RecordType::TXT).await?)
     }
