@@ -13,7 +13,11 @@ const DIFFERENCES: [(&str, &str, &str); 19] = [
     ("challenges", ".\tobject\trequired=spec", "metadata is always there"),
     ("orders", ".status.orderTime\tstring\tformat=date-time", "what the CA's limits are counted from"),
     ("challenges", ".status.receipt\tstring", "what a solver remembers"),
-    ("challenges", ".spec.type\tstring\tenum=HTTP-01|DNS-01|TLS-ALPN-01|DNS-ACCOUNT-01|DNS-PERSIST-01", "ways that cert-manager has not"),
+    (
+        "challenges",
+        ".spec.type\tstring\tenum=HTTP-01|DNS-01|TLS-ALPN-01|DNS-ACCOUNT-01|DNS-PERSIST-01",
+        "ways that cert-manager has not",
+    ),
     ("challenges", ".spec.recordPrefix\tstring", "where the record of those stands"),
     ("orders", ".status.authorizations[].challenges[].issuerDomainNames\tarray", "what the record of one of them says"),
     ("orders", ".status.authorizations[].challenges[].issuerDomainNames[]\tstring", "the same"),

@@ -54,6 +54,8 @@ pub(crate) struct Settings {
     /// Whether solvers of Issuers, and of ClusterIssuers, may use the credentials of Signet's environment.
     pub(crate) issuer_ambient: bool,
     pub(crate) cluster_issuer_ambient: bool,
+    /// Whether CAA records are looked at before an order is made.
+    pub(crate) check_caa: bool,
     /// The ports at which each replica answers HTTP-01 and TLS-ALPN-01.
     pub(crate) responder_port: u16,
     pub(crate) tls_responder_port: u16,

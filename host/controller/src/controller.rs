@@ -270,6 +270,7 @@ async fn context(
             auto_approve: !flags.disable_auto_approval,
             issuer_ambient: flags.issuer_ambient_credentials,
             cluster_issuer_ambient: flags.cluster_issuer_ambient_credentials,
+            check_caa: flags.check_caa,
             responder_port: flags.http01_listen_address.port(),
             tls_responder_port: flags.tls_alpn01_listen_address.port(),
         },

@@ -89,6 +89,9 @@ pub struct Flags {
     /// Ask only those, never a zone's own servers.
     #[arg(long, default_value = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
     pub dns01_recursive_nameservers_only: bool,
+    /// Look whether CAA records let the CA sign before anything is ordered.
+    #[arg(long, default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
+    pub check_caa: bool,
     /// DNS servers for looking at what HTTP-01 and TLS-ALPN-01 show; the system's when there are none.
     #[arg(long, value_delimiter = ',')]
     pub acme_http01_solver_nameservers: Vec<String>,

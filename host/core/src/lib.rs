@@ -4,6 +4,7 @@
 //! its manifest lists none. What it is given is data; what it returns is data.
 
 pub mod acme;
+pub mod caa;
 pub mod certificate;
 pub mod challenge;
 pub mod digest;

@@ -4,6 +4,7 @@
 //! zone holds it. Whether a record is in place is asked of every authoritative server of that zone, without
 //! a cache in between. Each question goes over UDP, then TCP, or over HTTPS where a recursive server is named so; each failure names the server that failed.
 
+mod caa;
 mod config;
 mod error;
 mod exchange;
@@ -15,6 +16,7 @@ mod recursive;
 mod stub;
 mod zone;
 
+pub use caa::{CaaRecord, CaaRecords};
 pub use config::{DnsConfig, addresses, nameservers};
 pub use error::Error;
 pub use hickory_proto::rr::RecordType;

@@ -154,6 +154,19 @@ impl Lab {
         self.challenge_server("set-cname", &json!({ "host": dotted(name), "target": dotted(target) })).await
     }
 
+    /// Gives a name, that no hosted zone holds, CAA records: property tags and values.
+    ///
+    /// # Errors
+    /// pebble-challtestsrv does not answer.
+    pub async fn set_caa(&self, name: &str, records: &[(&str, &str)]) -> Result<()> {
+        self.challenge_server("clear-caa", &json!({ "host": dotted(name) })).await?;
+        let policies: Vec<_> = records.iter().map(|(tag, value)| json!({ "tag": tag, "value": value })).collect();
+        match policies.is_empty() {
+            true => Ok(()),
+            false => self.challenge_server("add-caa", &json!({ "host": dotted(name), "policies": policies })).await,
+        }
+    }
+
     /// Makes every question about a name fail, or no longer.
     ///
     /// # Errors

@@ -8,13 +8,14 @@
 //!
 //! Keys, key authorizations and requests to the CA belong to the edge.
 
+mod forbidden;
 mod observed;
 mod pick;
 #[cfg(test)]
 mod tests;
 
 pub use crate::failure::{Failure, Retry};
-pub use observed::{Downloaded, Leaf, Memory, Observed, OwnChallenge, SeenOrder};
+pub use observed::{Downloaded, Forbidden, Leaf, Memory, Observed, OwnChallenge, SeenOrder};
 pub use pick::pick;
 
 use std::time::Duration;
@@ -25,6 +26,7 @@ use signet_api::order::{Authorization, OfferedChallenge};
 use signet_api::{ChallengeSpec, OrderStatus, State};
 
 use crate::acme::{self, AuthorizationAtCa, AuthorizationStatus, Identifier, OrderAtCa};
+use crate::caa::Question;
 use crate::digest::hashed_name;
 use crate::failure::{remaining, until_next_look};
 use crate::limits::{Turn, Wait};
@@ -38,6 +40,8 @@ const TURN_RECHECK: Duration = Duration::from_secs(1);
 /// Everything that an Order may need done. Each result goes into [`Memory`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
+    /// Looks what the DNS says against the CA's signing the names. What can not be found out is nothing.
+    LookAtCaa { questions: Vec<Question> },
     /// Makes the order at the CA, and fetches each of its authorizations.
     NewOrder {
         identifiers: Vec<Identifier>,
@@ -73,7 +77,7 @@ pub fn decide(observed: &Observed, now: Timestamp) -> OrderPlan {
     let Some(url) = &observed.status.url else {
         return match seen {
             Some(seen) => record(observed, seen),
-            None => in_turn(observed, now),
+            None => forbidden::look_first(observed, now).unwrap_or_else(|| in_turn(observed, now)),
         };
     };
     if let Some(downloaded) = &observed.memory.certificate {
@@ -230,7 +234,8 @@ fn finalize(observed: &Observed, order: &OrderAtCa) -> OrderPlan {
 fn new_challenge(observed: &Observed, authorization: &Authorization) -> Result<Action, String> {
     let (solver, type_) = pick(&observed.solvers, &observed.labels, authorization)?;
     let offered = authorization.challenges.iter().find(|offered| offered.type_ == type_.acme_name());
-    let OfferedChallenge { url, token, type_: _, issuer_domain_names: _ } = offered.expect("pick takes a way that is on offer");
+    let OfferedChallenge { url, token, type_: _, issuer_domain_names: _ } =
+        offered.expect("pick takes a way that is on offer");
     let spec = ChallengeSpec {
         url: url.clone(),
         authorization_url: authorization.url.clone(),

@@ -27,6 +27,8 @@ pub struct Observed {
     pub labels: BTreeMap<String, String>,
     /// The issuer's solvers, in its order.
     pub solvers: Vec<Solver>,
+    /// Whether CAA records are looked at before the CA is.
+    pub looks_at_caa: bool,
     pub status: OrderStatus,
     pub challenges: Vec<OwnChallenge>,
     /// Whether the CA's limits let it ask for the order; none when it does not want to.
@@ -61,8 +63,18 @@ pub struct Memory {
     pub authorizations: Vec<AuthorizationAtCa>,
     /// What the CA sent for the certificate.
     pub certificate: Option<Downloaded>,
+    /// What the DNS was seen to say against the CA.
+    pub forbidden: Option<Forbidden>,
     /// Why the last action failed. It may stay when later ones succeed: its time tells.
     pub failure: Option<Failure>,
+}
+
+/// What keeps the CA from signing, by the records of the DNS, and when they were looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forbidden {
+    pub at: Timestamp,
+    /// A sentence for each record in the way; empty when none is.
+    pub objections: Vec<String>,
 }
 
 /// An order, and when the CA showed it.

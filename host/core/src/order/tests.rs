@@ -1,6 +1,8 @@
 //! A CA, an Order and its Challenges in memory: plans are applied step by step, the process is
 //! cut off at any of them, and the next one must carry on to a certificate.
 
+mod ways;
+
 use std::time::Duration;
 
 use k8s_openapi::ByteString;
@@ -37,6 +39,7 @@ fn fresh() -> Observed {
         issuer_ref: IssuerRef { name: "ca".into(), ..IssuerRef::default() },
         labels: Default::default(),
         solvers: vec![http01(), dns01(None)],
+        looks_at_caa: false,
         status: OrderStatus::default(),
         challenges: Vec::new(),
         turn: Some(Turn::Now),
@@ -162,7 +165,7 @@ impl World {
                 one.1.deleting = true;
                 return !self.dies();
             }
-            Action::Refresh { .. } => {}
+            Action::Refresh { .. } | Action::LookAtCaa { .. } => {}
             Action::Finalize { .. } => {
                 assert_eq!(self.at_ca, acme::OrderStatus::Ready);
                 self.at_ca = acme::OrderStatus::Processing;
@@ -340,36 +343,10 @@ fn a_handshake_proves_where_the_ca_offers_it_and_no_wildcard() {
     assert_eq!(refused(&offer), Ok(ChallengeType::TlsAlpn01));
     offer.wildcard = true;
     let message = refused(&offer).unwrap_err();
-    assert!(message.contains("fits *.a.test") && message.contains("A wildcard is proven in the DNS alone"), "{message}");
-}
-
-#[test]
-fn of_the_ways_of_the_dns_the_best_that_is_on_offer_is_taken() {
-    use ChallengeType::{Dns01, DnsAccount01, DnsPersist01};
-    let with = |account_label| {
-        let Some(way) = dns01(None).dns01 else { unreachable!("it is one of the DNS") };
-        Solver { dns01: Some(signet_api::solver::Dns01 { account_label, ..way }), ..Solver::default() }
-    };
-    let persist = Solver { dns_persist01: Some(Default::default()), ..Solver::default() };
-    for (solver, offered, expected) in [
-        (with(None), &["dns-01", "dns-account-01"][..], Ok(Dns01)),
-        (with(None), &["dns-account-01"], Ok(DnsAccount01)),
-        (with(Some(true)), &["dns-01", "dns-account-01"], Ok(DnsAccount01)),
-        (with(Some(true)), &["dns-01"], Err("the issuer has dns01 cumulus (by dns-account-01 alone)")),
-        (with(Some(false)), &["dns-account-01"], Err("the issuer has dns01 cumulus (by dns-01 alone)")),
-        (persist.clone(), &["dns-01", "dns-persist-01"], Ok(DnsPersist01)),
-        (persist, &["dns-01"], Err("the issuer has dnsPersist01.")),
-    ] {
-        let mut at_ca = at_ca("a.test", true);
-        let challenge = at_ca.challenges[0].clone();
-        at_ca.challenges =
-            offered.iter().map(|kind| ChallengeAtCa { kind: (*kind).into(), ..challenge.clone() }).collect();
-        match (pick(&[solver], &Default::default(), &authorization(&at_ca)), expected) {
-            (Ok((_, picked)), Ok(expected)) => assert_eq!(picked, expected, "{offered:?}"),
-            (Err(found), Err(words)) => assert!(found.contains(words), "{found}"),
-            (found, expected) => panic!("{found:?}, not {expected:?}"),
-        }
-    }
+    assert!(
+        message.contains("fits *.a.test") && message.contains("A wildcard is proven in the DNS alone"),
+        "{message}"
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! object that has it, and how it goes on once the cause is gone.
 
 mod account;
+mod caa;
 mod cloud;
 mod gateway;
 mod issuers;

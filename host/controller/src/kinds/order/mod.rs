@@ -1,5 +1,7 @@
 //! Order: asks the CA, and makes the Challenges that prove the names.
 
+mod caa;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,7 +15,7 @@ use signet_api::{Challenge, ChallengeSpec, ChallengeType, Order, OrderStatus, St
 use signet_core::acme::{AuthorizationAtCa, OrderAtCa};
 use signet_core::challenge::FINALIZER;
 use signet_core::limits::history;
-use signet_core::order::{Action, Downloaded, Memory, Observed, OrderPlan, OwnChallenge, SeenOrder, decide, is_to_ask};
+use signet_core::order::{Action, Downloaded, Forbidden, Memory, Observed, OrderPlan, OwnChallenge, SeenOrder, decide, is_to_ask};
 use signet_core::persist;
 
 use crate::accounts::{Work, failure};
@@ -80,6 +82,7 @@ impl Kind for Orders {
             issuer_ref: order.spec.issuer_ref.clone(),
             labels: order.labels().clone(),
             solvers: acme.map(|acme| acme.solvers.clone()).unwrap_or_default(),
+            looks_at_caa: cx.settings.check_caa,
             turn: asks.then(|| cx.limits.turn(cx, order)),
             status,
             challenges: own.iter().map(|challenge| own_challenge(challenge)).collect(),
@@ -135,6 +138,7 @@ impl Kind for Orders {
 
 /// What the CA said.
 enum Answer {
+    Caa(Vec<String>),
     New(OrderAtCa, Vec<AuthorizationAtCa>),
     Order(OrderAtCa),
     Certificate(Downloaded),
@@ -144,6 +148,7 @@ impl Answer {
     fn remember(self, memory: &mut Memory) {
         let at = Timestamp::now();
         match self {
+            Self::Caa(objections) => memory.forbidden = Some(Forbidden { at, objections }),
             Self::New(order, authorizations) => {
                 memory.order = Some(SeenOrder { at, order });
                 memory.authorizations = authorizations;
@@ -163,6 +168,7 @@ impl Orders {
         action: Action,
     ) -> Result<Answer, signet_acme::Error> {
         match action {
+            Action::LookAtCaa { questions } => caa::look(cx, account, &questions).await.map(Answer::Caa),
             Action::NewOrder { identifiers, profile, replaces, not_after } => {
                 let made = match self.made.get(order) {
                     Some(made) => made,
@@ -248,7 +254,8 @@ fn challenge(order: &Order, name: String, spec: ChallengeSpec, account: &Account
 fn persistent(order: &Order, spec: &ChallengeSpec, account: &Account) -> persist::Record {
     let status = order.status.as_ref();
     let mut offered = status.iter().flat_map(|status| &status.authorizations).flat_map(|one| &one.challenges);
-    let issuer = offered.find(|offered| offered.url == spec.url).and_then(|offered| offered.issuer_domain_names.first());
+    let issuer =
+        offered.find(|offered| offered.url == spec.url).and_then(|offered| offered.issuer_domain_names.first());
     persist::Record {
         issuer: issuer.cloned().unwrap_or_default(),
         account: account.uri().to_owned(),
