@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: a [`Stage`] in a lab with names of its own, short ways to put
 //! issuers and Certificates on it, and [`KeyPair`], which looks at a Secret as a TLS client would.
 
+mod doh;
 mod http_route;
 mod issuing;
 mod key_pair;
@@ -9,6 +10,7 @@ pub mod replica;
 mod seen;
 mod stage;
 
+pub use doh::Doh;
 pub use http_route::{HttpRoute, TlsRoute};
 pub use issuing::route53_solver;
 pub use key_pair::KeyPair;

@@ -11,4 +11,5 @@ mod http01;
 mod issuer_ref;
 mod marks;
 mod names;
+mod nameservers;
 mod self_signed;
