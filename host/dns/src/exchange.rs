@@ -16,6 +16,7 @@ use hickory_resolver::net::{DnsHandle, NetError};
 const TIMEOUT: Duration = Duration::from_millis(2500);
 const DATAGRAM_INTERVAL: Duration = Duration::from_millis(800);
 const DATAGRAM_RETRIES: u8 = 2;
+const TIMED_OUT: &str = "did not answer in time: it is down, or a firewall blocks UDP and TCP port 53 to it";
 
 /// Asks `server`. Any response is an answer, whatever its code; an error is a phrase.
 pub(crate) async fn ask(
@@ -40,8 +41,8 @@ pub(crate) async fn ask(
 pub(crate) fn code_phrase(code: ResponseCode) -> String {
     match code {
         ResponseCode::NXDomain => "answered NXDOMAIN: the name does not exist".into(),
-        ResponseCode::ServFail => "answered SERVFAIL".into(),
-        ResponseCode::Refused => "answered REFUSED".into(),
+        ResponseCode::ServFail => "answered SERVFAIL: it can not load or verify the zone; check its DNSSEC".into(),
+        ResponseCode::Refused => "answered REFUSED: it does not serve us, or not that name".into(),
         code => format!("answered {}", code.to_str()),
     }
 }
@@ -81,13 +82,13 @@ async fn send(
 
 fn phrase(error: &NetError) -> &'static str {
     match error {
-        NetError::Timeout => "did not answer in time",
+        NetError::Timeout => TIMED_OUT,
         NetError::Io(error) => match error.kind() {
             ErrorKind::ConnectionRefused => "refused the connection: no DNS server listens there",
             ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::AddrNotAvailable => {
-                "cannot be reached from here"
+                "cannot be reached from here: there is no route to it"
             }
-            ErrorKind::TimedOut => "did not answer in time",
+            ErrorKind::TimedOut => TIMED_OUT,
             _ => "broke the connection",
         },
         NetError::Proto(_) => "sent an answer that is not DNS",

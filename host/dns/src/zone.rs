@@ -13,6 +13,8 @@ use crate::{Dns, Error};
 /// A zone cut hardly moves, but when someone makes a zone they want to see it used.
 const MAX_AGE: Duration = Duration::from_secs(60);
 const MAX_ZONES: usize = 4096;
+/// A label that nobody has.
+const NOBODYS: &str = "_signet-looks-for-a-wildcard";
 
 /// Where the record of a challenge goes. Both names end in a dot and are in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +49,7 @@ impl ZoneCache {
 
 impl Dns {
     /// Where the record of a challenge for `dns_name` (with or without a leading `*.`) goes: at the labels of
-    /// `prefix` before it. With `follow_cname` a CNAME at that name is followed to where it ends.
+    /// `prefix` before it. With `follow_cname` a CNAME at that name is followed to where it ends, unless a wildcard stands for it.
     pub async fn challenge_record(
         &self,
         prefix: &str,
@@ -67,10 +69,26 @@ impl Dns {
         let mut name = start.clone();
         for _ in 0..=MAX_CNAMES {
             let message = self.ask(&name, RecordType::CNAME).await?;
-            let Some(next) = alias(&message, &name) else { return Ok(name) };
-            name = next.to_lowercase();
+            let Some(next) = alias(&message, &name).map(Name::to_lowercase) else { return Ok(name) };
+            if name == start && self.is_of_a_wildcard(&name, &next).await {
+                return Ok(name);
+            }
+            name = next;
         }
         Err(Error::FollowCnames { name: start.to_ascii() })
+    }
+
+    /// Whether a wildcard gives `name` its alias (RFC 4592): a name beside it, that nobody has made, then has the
+    /// same. It is for a website, and gives way as soon as there is a record at the name.
+    async fn is_of_a_wildcard(&self, name: &Name, target: &Name) -> bool {
+        let Ok(beside) = name.base_name().prepend_label(NOBODYS) else { return false };
+        let answer = self.ask(&beside, RecordType::CNAME).await;
+        let same =
+            answer.is_ok_and(|message| alias(&message, &beside).is_some_and(|next| next.to_lowercase() == *target));
+        if same {
+            tracing::debug!(%name, %target, "the alias is a wildcard's and is not followed");
+        }
+        same
     }
 
     /// The nearest name at or above `name` that has a SOA record.
