@@ -349,6 +349,7 @@ impl Order {
     ) {
         let Identifier::Dns(name) = self.observed.identifiers[0].clone() else { panic!("a name is a name") };
         match action {
+            order::Action::LookAtCaa { .. } => panic!("these orders do not look"),
             order::Action::NewOrder { replaces, .. } => self.new_order(&name, replaces.as_deref(), shared, sound, now),
             order::Action::CreateChallenge { name: challenge, spec } => {
                 shared.ca.fail(&name, now);
@@ -424,6 +425,7 @@ fn fresh_order(name: String, spec: OrderSpec, dns_name: &str) -> order::Observed
         issuer_ref: IssuerRef { name: "ca".into(), ..IssuerRef::default() },
         labels: Default::default(),
         solvers: vec![Solver { http01: Some(http01), ..Solver::default() }],
+        looks_at_caa: false,
         status: OrderStatus::default(),
         challenges: Vec::new(),
         turn: None,
@@ -450,6 +452,7 @@ fn authorization_at_ca(name: &str, status: AuthorizationStatus) -> Authorization
         token: "token".into(),
         status: "pending".into(),
         problem: None,
+        issuer_domain_names: Vec::new(),
     };
     AuthorizationAtCa {
         url: format!("https://ca/{name}"),

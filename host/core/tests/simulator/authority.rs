@@ -127,6 +127,7 @@ impl Authority {
             token: format!("token-{number}"),
             status: if *looking { "processing" } else { "pending" }.to_owned(),
             problem: None,
+            issuer_domain_names: Vec::new(),
         };
         AuthorizationAtCa {
             url: format!("authorization/{number}"),

@@ -186,6 +186,7 @@ pub(crate) fn order(cluster: &Cluster, memories: &Memories, way: Way, name: &str
         issuer_ref: issuer_ref(),
         labels: Default::default(),
         solvers: vec![solver],
+        looks_at_caa: false,
         status: order.status.clone(),
         challenges: own
             .map(|(name, challenge)| OwnChallenge {

@@ -274,6 +274,8 @@ impl Schedule {
                     order
                 })
             }
+            // Nothing asks for it here: these orders do not look.
+            order::Action::LookAtCaa { .. } => return Err(Cut),
             order::Action::Refresh { url } => self.ask(|authority| authority.order(&url))?,
             order::Action::Finalize { url } => match self.ask(|authority| authority.finalize(&url, key))? {
                 Some(Err(why)) => {

@@ -15,7 +15,9 @@ use signet_api::{Challenge, ChallengeSpec, ChallengeType, Order, OrderStatus, St
 use signet_core::acme::{AuthorizationAtCa, OrderAtCa};
 use signet_core::challenge::FINALIZER;
 use signet_core::limits::history;
-use signet_core::order::{Action, Downloaded, Forbidden, Memory, Observed, OrderPlan, OwnChallenge, SeenOrder, decide, is_to_ask};
+use signet_core::order::{
+    Action, Downloaded, Forbidden, Memory, Observed, OrderPlan, OwnChallenge, SeenOrder, decide, is_to_ask,
+};
 use signet_core::persist;
 
 use crate::accounts::{Work, failure};
