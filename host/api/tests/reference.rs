@@ -19,7 +19,11 @@ const DIFFERENCES: [(&str, &str, &str); 19] = [
         "ways that cert-manager has not",
     ),
     ("challenges", ".spec.recordPrefix\tstring", "where the record of those stands"),
-    ("orders", ".status.authorizations[].challenges[].issuerDomainNames\tarray", "what the record of one of them says"),
+    (
+        "orders",
+        ".status.authorizations[].challenges[].issuerDomainNames\tarray\tlist=atomic",
+        "what the record of one of them says",
+    ),
     ("orders", ".status.authorizations[].challenges[].issuerDomainNames[]\tstring", "the same"),
     ("certificaterequests", ".spec.extra{}\tarray\tlist=atomic", "the same, said outright"),
     (
@@ -31,7 +35,7 @@ const DIFFERENCES: [(&str, &str, &str); 19] = [
     ("solver", ".http01\tobject\tany", "any plugin can be named"),
     ("solver", ".dns01.accountLabel\tboolean", "which of two ways it is"),
     ("solver", ".dnsPersist01\tobject", "a way that cert-manager has not"),
-    ("solver", ".dnsPersist01.nameservers\tarray", "the same"),
+    ("solver", ".dnsPersist01.nameservers\tarray\tlist=atomic", "the same"),
     ("solver", ".dnsPersist01.nameservers[]\tstring", "the same"),
     ("solver", ".tlsALPN01\tobject\tany", "the way that cert-manager has not"),
 ];

@@ -60,7 +60,7 @@ async fn serve_tcp(listener: TcpListener, answer: Arc<Answer>) {
             while let Ok(length) = stream.read_u16().await {
                 let mut question = vec![0; length.into()];
                 stream.read_exact(&mut question).await.expect("a whole question");
-                let Some(reply) = respond(&question, &answer, Over::Tcp) else { return };
+                let Some(reply) = respond(&question, &answer, Over::Tcp) else { continue };
                 stream.write_u16(reply.len() as u16).await.expect("a client that reads");
                 stream.write_all(&reply).await.expect("a client that reads");
             }

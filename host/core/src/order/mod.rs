@@ -111,7 +111,9 @@ pub fn is_to_ask(status: &OrderStatus, memory: &Memory, now: Timestamp) -> bool 
         Retry::Never | Retry::OnChange => true,
         Retry::Later(wait) => remaining(failure.at, wait, now).is_some(),
     });
-    !held_up && !status.state.is_some_and(State::is_final) && status.url.is_none() && memory.order.is_none()
+    let is_forbidden = memory.forbidden.as_ref().is_some_and(|looked| !looked.objections.is_empty());
+    let is_made = status.url.is_some() || memory.order.is_some();
+    !held_up && !is_forbidden && !is_made && !status.state.is_some_and(State::is_final)
 }
 
 fn in_turn(observed: &Observed, now: Timestamp) -> OrderPlan {

@@ -23,7 +23,9 @@ pub fn pick<'a>(
         Some(((fit, Reverse(index)), (solver, kind)))
     });
     candidates.max_by_key(|(rank, _)| *rank).map(|(_, picked)| picked).ok_or_else(|| {
-        let offered: Vec<_> = authorization.challenges.iter().map(|challenge| challenge.type_.as_str()).collect();
+        let mut offered: Vec<_> = authorization.challenges.iter().map(|challenge| challenge.type_.as_str()).collect();
+        // A CA may have another order each time, and the words should stay.
+        offered.sort_unstable();
         let rule = if authorization.wildcard == Some(true) { " A wildcard is proven in the DNS alone." } else { "" };
         format!(
             "No solver of the issuer fits {name}: the CA offers {}, and the issuer has {}.{rule} \

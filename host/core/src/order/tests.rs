@@ -335,7 +335,7 @@ fn a_handshake_proves_where_the_ca_offers_it_and_no_wildcard() {
     };
     assert_eq!(
         refused(&offer).unwrap_err(),
-        "No solver of the issuer fits a.test: the CA offers http-01, dns-01, and the issuer has tlsALPN01 edge. \
+        "No solver of the issuer fits a.test: the CA offers dns-01, http-01, and the issuer has tlsALPN01 edge. \
          Add a solver to spec.acme.solvers, then order again"
     );
     let way = ChallengeAtCa { kind: "tls-alpn-01".into(), ..offer.challenges[0].clone() };

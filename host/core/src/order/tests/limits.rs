@@ -47,6 +47,10 @@ fn an_order_asks_for_its_turn_only_when_it_would_take_it() {
         let memory = Memory { failure: Some(failed(retry)), ..Memory::default() };
         assert_eq!(is_to_ask(&status, &memory, at(second)), asks, "{retry:?}");
     }
+    for (objections, asks) in [(vec![], true), (vec!["it is forbidden".to_owned()], false)] {
+        let memory = Memory { forbidden: Some(Forbidden { at: at(0), objections }), ..Memory::default() };
+        assert_eq!(is_to_ask(&status, &memory, at(1)), asks, "{memory:?}");
+    }
 }
 
 #[test]
