@@ -129,13 +129,24 @@ impl Writer {
         let key = Key::of(object);
         let only = Preconditions { uid: object.uid(), resource_version: None };
         let parameters = DeleteParams { preconditions: Some(only), ..DeleteParams::background() };
-        match K::api(&self.client, &key.namespace).delete(&key.name, &parameters).await {
+        let api = K::api(&self.client, &key.namespace);
+        match api.delete(&key.name, &parameters).await {
             Ok(answer) => match answer.left().filter(|going| !going.finalizers().is_empty()) {
                 Some(going) => drop(K::cache(&self.stores).put(going)),
                 None => drop(K::cache(&self.stores).remove(object)),
             },
-            // Gone, or another object has its name.
-            Err(error) if is_code(&error, 404) || is_code(&error, 409) => drop(K::cache(&self.stores).remove(object)),
+            Err(error) if is_code(&error, 404) => drop(K::cache(&self.stores).remove(object)),
+            // Another object has its name, or the API server could not get to it.
+            Err(error) if is_code(&error, 409) => {
+                let there = api.get_opt(&key.name).await.map_err(|source| read::<K>(&key, source))?;
+                match there.filter(|there| there.uid() == object.uid()) {
+                    Some(there) => {
+                        K::cache(&self.stores).put(there);
+                        return Err(Error::Conflict { what: describe::<K>(&key) });
+                    }
+                    None => drop(K::cache(&self.stores).remove(object)),
+                }
+            }
             Err(source) => return Err(write::<K>(&key, source)),
         }
         tracing::info!(kind = %K::kind(&()), object = %key, "deleted");
