@@ -131,6 +131,6 @@ async fn a_wildcard_and_an_unknown_plugin() -> Result<()> {
     let refused =
         stage.create::<Issuer>("two", json!({ "acme": stage.acme("two", json!({ "tlsALPN01": {}, "dns01": {} })) }));
     let refused = refused.await.err().map(|error| format!("{error:#}")).unwrap_or_default();
-    ensure!(refused.contains("exactly one of http01, dns01 and tlsALPN01 must be set"), "{refused}");
+    ensure!(refused.contains("exactly one of http01, dns01, tlsALPN01 and dnsPersist01 must be set"), "{refused}");
     Ok(())
 }
