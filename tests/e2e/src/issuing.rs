@@ -2,10 +2,10 @@
 
 use anyhow::{Result, bail};
 use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
 use kube::api::{Patch, PatchParams};
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
-use signet_api::{Certificate, ClusterIssuer, Issuer};
+use signet_api::{Certificate, Challenge, ClusterIssuer, Issuer};
 use signet_lab::AccessKey;
 
 use crate::key_pair::KeyPair;
@@ -62,6 +62,21 @@ impl Stage<'_> {
             }
         })
         .await
+    }
+
+    /// A Challenge that `solver` has presented and that stays so, as its name leads to `elsewhere`: of Certificate
+    /// `web` for the stage's domain, by Issuer `issuer`.
+    ///
+    /// # Errors
+    /// It is not presented within the bound.
+    pub async fn pending(&self, solver: Value, elsewhere: &str) -> Result<Challenge> {
+        self.issuer("issuer", solver).await?;
+        self.lab.add_a(&self.domain, elsewhere).await?;
+        self.certificate("web", json!({ "dnsNames": [self.domain] })).await?;
+        let challenge = self.only::<Challenge>().await?;
+        let presented = |challenge: &Challenge| challenge.status.as_ref()?.presented.then_some(());
+        self.until(&challenge.name_any(), "is presented", presented).await?;
+        Ok(challenge)
     }
 
     /// Makes a Certificate of Issuer `issuer` for Secret `<name>-tls`, unless `spec` says otherwise.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt;
-use serde_json::json;
+use serde_json::{Value, json};
 use signet_api::Challenge;
 use signet_e2e::{Stage, replica};
 use signet_lab::{AcmeConfig, Chart, Config, Ending, Lab, Port};
@@ -62,15 +62,8 @@ async fn answer(address: SocketAddrV4, challenge: &Challenge) -> Result<String> 
     answer.rsplit_once("\r\n\r\n").map(|(_, body)| body.to_owned()).context("an answer has a body")
 }
 
-/// A Challenge that is presented and stays so, as its name leads elsewhere.
-async fn pending(stage: &Stage<'_>) -> Result<Challenge> {
-    stage.issuer("issuer", json!({ "http01": { "ingress": { "ingressClassName": "nginx" } } })).await?;
-    stage.lab.add_a(&stage.domain, "127.0.0.1").await?;
-    stage.certificate("web", json!({ "dnsNames": [stage.domain] })).await?;
-    let challenge = stage.only::<Challenge>().await?;
-    let presented = |challenge: &Challenge| challenge.status.as_ref()?.presented.then_some(());
-    stage.until(&challenge.name_any(), "is presented", presented).await?;
-    Ok(challenge)
+fn ingress() -> Value {
+    json!({ "http01": { "ingress": { "ingressClassName": "nginx" } } })
 }
 
 /// Waits until the CA's request is led to these addresses.
@@ -87,7 +80,7 @@ async fn both_answer_and_either_carries_on() -> Result<()> {
     let lab = start().await?;
     pods_are_known(&lab, ["192.0.2.10", "192.0.2.11"]).await?;
     let stage = Stage::on(&lab, "replicas").await?;
-    let challenge = pending(&stage).await?;
+    let challenge = stage.pending(ingress(), "127.0.0.1").await?;
     let (first, second) = (SocketAddrV4::new(lab.site().address, FIRST_PORT), lab.site().at(Port::Http01));
     for replica in [first, second] {
         ensure!(answer(replica, &challenge).await? == challenge.spec.key, "{replica} has another answer");
@@ -131,7 +124,7 @@ async fn both_answer_and_either_carries_on() -> Result<()> {
 async fn one_that_ends_leads_requests_to_those_that_stay() -> Result<()> {
     let lab = Lab::start(Config::default()).await?;
     let stage = Stage::on(&lab, "ends").await?;
-    let challenge = pending(&stage).await?;
+    let challenge = stage.pending(ingress(), "127.0.0.1").await?;
     led_to(&stage, &["192.0.2.10"]).await?;
     pods_are_known(&lab, ["192.0.2.10", "192.0.2.11"]).await?;
     led_to(&stage, &["192.0.2.10", "192.0.2.11"]).await?;

@@ -4,9 +4,6 @@ use std::net::SocketAddrV4;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use kube::ResourceExt;
-use serde_json::json;
-use signet_api::Challenge;
 use signet_e2e::{Stage, replica};
 use signet_lab::{Config, Lab};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,21 +12,10 @@ use tokio::net::TcpStream;
 use crate::handshake::{ACME, shake_hands};
 use crate::{direct, lead};
 
-/// A Challenge that is presented and stays so, as its name leads elsewhere.
-async fn pending(stage: &Stage<'_>) -> Result<Challenge> {
-    stage.issuer("issuer", direct()).await?;
-    stage.lab.add_a(&stage.domain, "127.0.0.1").await?;
-    stage.certificate("web", json!({ "dnsNames": [stage.domain] })).await?;
-    let challenge = stage.only::<Challenge>().await?;
-    let presented = |challenge: &Challenge| challenge.status.as_ref()?.presented.then_some(());
-    stage.until(&challenge.name_any(), "is presented", presented).await?;
-    Ok(challenge)
-}
-
 #[tokio::test]
 async fn the_ca_is_answered_and_nobody_else() -> Result<()> {
     let stage = Stage::shared("answers").await?;
-    let (challenge, at) = (pending(&stage).await?, stage.lab.site().tls_alpn01());
+    let (challenge, at) = (stage.pending(direct(), "127.0.0.1").await?, stage.lab.site().tls_alpn01());
     for name in [stage.domain.clone(), stage.domain.to_uppercase()] {
         let answer = shake_hands(at, &name, &[ACME]).await?;
         ensure!(answer.protocol.as_deref() == Some(ACME) && answer.proves(&challenge), "{answer:?}");
@@ -77,7 +63,7 @@ async fn every_replica_answers_through_restarts() -> Result<()> {
     replica::waits_for_the_lease(&lab, replica::COMPONENT).await?;
 
     let stage = Stage::on(&lab, "replicas").await?;
-    let (challenge, first) = (pending(&stage).await?, lab.site().tls_alpn01());
+    let (challenge, first) = (stage.pending(direct(), "127.0.0.1").await?, lab.site().tls_alpn01());
     for at in [first, beside] {
         ensure!(shake_hands(at, &stage.domain, &[ACME]).await?.proves(&challenge), "{at} has another answer");
     }
