@@ -24,7 +24,7 @@ use crate::accounts::Accounts;
 use crate::changes::SecretChanges;
 use crate::context::{Context, Settings};
 use crate::events::Events;
-use crate::flags::Flags;
+use crate::flags::{self, Flags};
 use crate::kinds::certificate::Certificates;
 use crate::kinds::challenge::Challenges;
 use crate::kinds::issuer::{ClusterIssuers, Issuers};
@@ -241,8 +241,7 @@ async fn registry(flags: &Flags) -> Result<Registry> {
 
 /// The proxy of plugins' requests, by the variable that every HTTP client knows.
 fn proxy() -> Result<Option<http::Uri>> {
-    let value = ["HTTPS_PROXY", "https_proxy"].iter().find_map(|name| std::env::var(name).ok());
-    let value = value.filter(|value| !value.is_empty());
+    let value = flags::variable(["HTTPS_PROXY", "https_proxy"]);
     value.map(|value| value.parse().with_context(|| format!("HTTPS_PROXY is not a URL: {value}"))).transpose()
 }
 

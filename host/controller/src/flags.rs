@@ -124,6 +124,11 @@ pub enum LogFormat {
     Json,
 }
 
+/// The value of a variable that goes by either name, unless it is empty.
+pub(crate) fn variable(names: [&str; 2]) -> Option<String> {
+    names.iter().find_map(|name| std::env::var(name).ok()).filter(|value| !value.is_empty())
+}
+
 fn book(text: &str) -> Result<Book, String> {
     let said = serde_yaml::from_str(text).map_err(|error| format!("this is no YAML: {error}"))?;
     Book::default().with(&said)

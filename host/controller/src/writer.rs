@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -93,7 +93,7 @@ impl Writer {
         let key = Key::of(object);
         let api = K::api(&self.client, &key.namespace);
         let written = api.patch_status(&key.name, &PatchParams::default(), &Patch::Merge(&patch)).await;
-        self.take_in(&key, &api, written).await
+        self.take_in(&key, written).await
     }
 
     /// Changes an object by a JSON merge patch (RFC 7396), if it still is as it was read.
@@ -103,7 +103,7 @@ impl Writer {
         let api = K::api(&self.client, &key.namespace);
         let written = api.patch(&key.name, &patch_parameters(), &Patch::Merge(&patch)).await;
         tracing::info!(kind = %K::kind(&()), object = %key, "changed");
-        self.take_in(&key, &api, written).await
+        self.take_in(&key, written).await
     }
 
     /// Takes a finalizer off.
@@ -120,7 +120,7 @@ impl Writer {
                 K::cache(&self.stores).remove(last);
                 Ok(())
             }
-            _ => self.take_in(&key, &api, written).await,
+            _ => self.take_in(&key, written).await,
         }
     }
 
@@ -129,8 +129,7 @@ impl Writer {
         let key = Key::of(object);
         let only = Preconditions { uid: object.uid(), resource_version: None };
         let parameters = DeleteParams { preconditions: Some(only), ..DeleteParams::background() };
-        let api = K::api(&self.client, &key.namespace);
-        match api.delete(&key.name, &parameters).await {
+        match K::api(&self.client, &key.namespace).delete(&key.name, &parameters).await {
             Ok(answer) => match answer.left().filter(|going| !going.finalizers().is_empty()) {
                 Some(going) => drop(K::cache(&self.stores).put(going)),
                 None => drop(K::cache(&self.stores).remove(object)),
@@ -138,8 +137,7 @@ impl Writer {
             Err(error) if is_code(&error, 404) => drop(K::cache(&self.stores).remove(object)),
             // Another object has its name, or the API server could not get to it.
             Err(error) if is_code(&error, 409) => {
-                let there = api.get_opt(&key.name).await.map_err(|source| read::<K>(&key, source))?;
-                match there.filter(|there| there.uid() == object.uid()) {
+                match self.read::<K>(&key).await?.filter(|there| there.uid() == object.uid()) {
                     Some(there) => {
                         K::cache(&self.stores).put(there);
                         return Err(Error::Conflict { what: describe::<K>(&key) });
@@ -159,7 +157,7 @@ impl Writer {
         Ok(found.map_err(|source| read::<K>(key, source))?.map(Arc::new))
     }
 
-    async fn take_in<K: Stored>(&self, key: &Key, api: &Api<K>, written: kube::Result<K>) -> Result<(), Error> {
+    async fn take_in<K: Stored>(&self, key: &Key, written: kube::Result<K>) -> Result<(), Error> {
         let cache = K::cache(&self.stores);
         match written {
             Ok(object) => {
@@ -171,7 +169,7 @@ impl Writer {
                 Ok(())
             }
             Err(error) if is_code(&error, 409) => {
-                match api.get_opt(&key.name).await.map_err(|source| read::<K>(key, source))? {
+                match self.read::<K>(key).await? {
                     Some(newer) => drop(cache.put(newer)),
                     None => cache.remove_key(key),
                 }

@@ -16,6 +16,7 @@ use rustls::pki_types::pem::PemObject;
 use signet_plugins::{Artifact, ArtifactError, Layer, Login, PluginSource, SourceError};
 
 use crate::error::sentence;
+use crate::flags::variable;
 
 /// How long a registry may take to answer, and for a component that trickles.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -98,8 +99,6 @@ impl Puller {
     /// For one pull: a client that has been let in by a registry keeps that in mind, whoever asks next.
     fn client(&self) -> Result<oci_client::Client, OciDistributionError> {
         let root = |data: &Vec<u8>| Certificate { encoding: CertificateEncoding::Der, data: data.clone() };
-        let variable =
-            |names: [&str; 2]| names.iter().find_map(|name| std::env::var(name).ok()).filter(|value| !value.is_empty());
         oci_client::Client::try_from(ClientConfig {
             extra_root_certificates: self.roots.iter().map(root).collect(),
             connect_timeout: Some(ANSWER),

@@ -293,10 +293,10 @@ async fn clean_up(cx: &Context, challenge: &Arc<Challenge>, receipt: Option<Stri
     if is_by_hand(challenge) {
         return Ok(());
     }
-    let cleaned = take_back(cx, challenge, receipt.clone()).await;
-    match corrected(cx, challenge).filter(|_| cleaned.is_err()) {
+    let Err(failure) = take_back(cx, challenge, receipt.clone()).await else { return Ok(()) };
+    match corrected(cx, challenge) {
         Some(corrected) => take_back(cx, &Arc::new(corrected), receipt).await,
-        None => cleaned,
+        None => Err(failure),
     }
 }
 
